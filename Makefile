@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`. Needs Python 3.11 or newer with venv, git and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: install demo test test-long check bench clean system
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt requirements-demo.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Samaki needs Python 3.11 or newer; this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --no-deps --require-hashes -r requirements-demo.txt
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -c constraints.txt -e '.[postgres,demo,dev]'
+	@touch $@
+
+demo: install
+	@exec $(BIN)/samaki demo $(ARGS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# What the tests need from the system: found, or installed where we may (Debian, root); else one line says what is missing.
+system:
+	@bash infra/test-system.sh
+
+test: check system
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadscope $(ARGS)
+
+test-long: install system
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+bench: install
+	@exec $(BIN)/samaki bench $(ARGS)
+
+clean:
+	rm -rf .venv .samaki infra/kafka/lib .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,0 +1,253 @@
+"""The charter: one signed, versioned file that names the region and its rules.
+
+Members with their offline roots, parties with their online signing keys, the pairs that agree to match, quotas,
+ticks and sizes. Every process loads it at start and refuses to run on one that its members' roots did not sign.
+"""
+
+import base64
+import hashlib
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from events.errors import CharterInvalid
+from events.model import Country, Hex32, PairName, PartyId, Value, countries_of, pair_of
+from keys import labels, sign
+
+Family = Literal["keys", "cases", "linkage", "notices", "evaluate", "evaluated"]
+
+
+class SigningKey(Value):
+    """A party's online Ed25519 key: what it signed from `valid_from` up to `valid_until` counts, for ever."""
+
+    id: str
+    public: Hex32
+    valid_from: datetime
+    valid_until: datetime
+
+
+class Member(Value):
+    """A country and its three offline root keys (Ed25519), of which two must sign."""
+
+    country: Country
+    name: str
+    roots: tuple[Hex32, Hex32, Hex32]
+
+
+class Party(Value):
+    """A process that writes streams: a country node, a key holder, or the matcher."""
+
+    id: PartyId
+    kind: Literal["country", "keyholder", "matcher"]
+    country: Country | None
+    signing: tuple[SigningKey, ...] = Field(min_length=1)
+
+
+class Allowance(Value):
+    """Evaluations that a holder grants a country beyond the daily quota, for a stated reason, in a span of time."""
+
+    holder: PartyId
+    country: Country
+    pair: PairName
+    count: int = Field(gt=0)
+    valid_from: datetime
+    valid_until: datetime
+    reason: str
+
+
+class Topic(Value):
+    """One writer, one purpose. `reader` is None where everyone reads."""
+
+    name: str
+    family: Family
+    writer: PartyId
+    reader: PartyId | None
+    partitions: int
+
+
+class Charter(Value):
+    """The region's rules. Times are in seconds, sizes in bytes."""
+
+    version: int = Field(ge=1)
+    region: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    issued: datetime
+    members: tuple[Member, ...] = Field(min_length=2)
+    parties: tuple[Party, ...]
+    pairs: tuple[PairName, ...]
+    matching_epoch: int = Field(default=1, ge=1)
+    schema_version: int = Field(default=1, ge=1)
+    slots: tuple[str, ...] = Field(min_length=1, max_length=16)
+    """The recipe of each slot of a submission, in order."""
+    batch_limit: int = Field(default=320, ge=1, le=65536)
+    """Most elements of one evaluation request."""
+    quota_per_day: int = Field(default=320, ge=0)
+    """Evaluations that a holder answers one country, for one pair, in one day."""
+    allowances: tuple[Allowance, ...] = ()
+    intake_per_day: int = Field(default=320, ge=0)
+    """Slots that the matcher accepts from one country, for one pair, in one day, beyond allowances."""
+    tick_seconds: float = Field(default=3600, gt=0)
+    cover: bool = True
+    cover_evaluations: int = Field(default=10, ge=1)
+    """With cover: exactly so many elements a tick and pair."""
+    cover_submissions: int = Field(default=4, ge=1)
+    """With cover: room for so many linkage items a tick and partition."""
+    notices_per_tick: int = Field(default=16, ge=1)
+    linkage_partitions: int = Field(default=1, ge=1, le=64)
+    grant_days: int = Field(default=90, ge=1)
+    decide_days: int = Field(default=90, ge=2)
+    outline_seconds: float = Field(default=86400, gt=0)
+    """How often a country sends the outlines of its cases, for statistics."""
+    totals_seconds: float = Field(default=86400, gt=0)
+    """How often holders and the matcher publish their totals."""
+    analyst_batch_seconds: float = Field(default=604800, gt=0)
+    """Analysts see a told match only when the span of this length in which it was told is over."""
+    small_cell: int = Field(default=11, ge=1)
+    sealing_days: int = Field(default=7, ge=1)
+    sealing_acceptance_days: int = Field(default=14, ge=1)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        countries = {m.country for m in self.members}
+        if len(countries) != len(self.members):
+            raise ValueError("a country is a member twice")
+        ids = [p.id for p in self.parties]
+        expected = {*countries, *(f"{c}.holder" for c in countries), "matcher"}
+        if len(set(ids)) != len(ids) or set(ids) != expected:
+            raise ValueError("the parties are not one node and one holder a member, and one matcher")
+        for pair in self.pairs:
+            first, second = countries_of(pair)
+            if pair != pair_of(first, second) or not {first, second} <= countries:
+                raise ValueError("a pair is not of two members in alphabetical order")
+        if len(set(self.pairs)) != len(self.pairs):
+            raise ValueError("a pair stands twice")
+        if self.cover and not len(self.slots) <= self.cover_evaluations <= self.batch_limit:
+            raise ValueError("with cover, a tick's evaluations hold one record's slots and no more than a batch")
+        if self.cover and self.cover_evaluations * 86400 / self.tick_seconds > self.quota_per_day:
+            raise ValueError("with cover, the ticks of a day ask for more than its quota")
+        return self
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        return tuple(m.country for m in self.members)
+
+    def party(self, party_id: str) -> Party:
+        """The party of this id. Raises CharterInvalid where there is none."""
+        for party in self.parties:
+            if party.id == party_id:
+                return party
+        raise CharterInvalid(f"The charter (version {self.version}) names no party {party_id!r}.")
+
+    def pairs_of(self, country: str) -> tuple[str, ...]:
+        return tuple(p for p in self.pairs if country in countries_of(p))
+
+    def holders_of(self, pair: str) -> tuple[str, str]:
+        """The two key holders of a pair's shares."""
+        first, second = countries_of(pair)
+        return f"{first}.holder", f"{second}.holder"
+
+    @cached_property
+    def topics(self) -> tuple[Topic, ...]:
+        """Every topic of the region: one a writer and purpose, so that an access rule is one line."""
+        return tuple(_topics(self))
+
+    def written_by(self, party: str) -> tuple[Topic, ...]:
+        return tuple(t for t in self.topics if t.writer == party)
+
+    def read_by(self, party: str) -> tuple[Topic, ...]:
+        """The topics that a party reads: those addressed to it, and the keys of those it deals with."""
+        to_me = [t for t in self.topics if t.reader == party]
+        partners = {t.writer for t in to_me} | {t.reader for t in self.written_by(party) if t.reader}
+        return (*(t for t in self.topics if t.family == "keys" and t.writer in partners | {party}), *to_me)
+
+    def tick_at(self, at: datetime) -> int:
+        """The number of the tick that runs at this time; the same for every party with a true clock."""
+        return int(at.timestamp() // self.tick_seconds)
+
+
+def _topics(charter: Charter) -> list[Topic]:
+    out = [Topic(name=f"keys.{p.id}", family="keys", writer=p.id, reader=None, partitions=1) for p in charter.parties]
+    for cc in charter.countries:
+        out += [
+            Topic(name=f"cases.{cc}", family="cases", writer=cc, reader="matcher", partitions=1),
+            Topic(name=f"linkage.{cc}", family="linkage", writer=cc, reader="matcher",
+                  partitions=charter.linkage_partitions),
+            Topic(name=f"notices.{cc}", family="notices", writer="matcher", reader=cc, partitions=1),
+        ]
+        for holder in sorted({h for p in charter.pairs_of(cc) for h in charter.holders_of(p)}):
+            out += [
+                Topic(name=f"evaluate.{cc}.{holder[:2]}", family="evaluate", writer=cc, reader=holder, partitions=1),
+                Topic(name=f"evaluated.{holder[:2]}.{cc}", family="evaluated", writer=holder, reader=cc, partitions=1),
+            ]
+    return out
+
+
+class RootSignature(Value):
+    country: Country
+    root: Hex32
+    signature: str
+
+
+class SignedCharter(Value):
+    """The charter's exact bytes (JSON, base64) and its members' root signatures over them."""
+
+    payload: str
+    signatures: tuple[RootSignature, ...]
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes that stand for this charter in every proof."""
+        return hashlib.sha256(base64.b64decode(self.payload)).digest()
+
+    def verified(self) -> Charter:
+        """The charter, if two different roots of every member signed these bytes. Raises CharterInvalid."""
+        try:
+            payload = base64.b64decode(self.payload, validate=True)
+            charter = Charter.model_validate_json(payload)
+        except (ValueError, ValidationError) as error:
+            raise CharterInvalid(f"The charter cannot be read: {error}") from error
+        message = labels.CHARTER + payload
+        for member in charter.members:
+            good = {
+                s.root
+                for s in self.signatures
+                if s.country == member.country and s.root in member.roots
+                and sign.is_valid(bytes.fromhex(s.root), message, base64.b64decode(s.signature))
+            }
+            if len(good) < 2:
+                raise CharterInvalid(
+                    f"The charter (version {charter.version}) bears {len(good)} valid root signatures of "
+                    f"{member.country}; two are needed. Ask {member.country}'s custodians to sign this version."
+                )
+        return charter
+
+
+def sign_charter(charter: Charter, roots: dict[str, tuple[bytes, bytes]]) -> SignedCharter:
+    """Sign with two root secrets (Ed25519 seeds of 32 bytes) of each member."""
+    payload = charter.model_dump_json().encode()
+    message = labels.CHARTER + payload
+    return SignedCharter(
+        payload=base64.b64encode(payload).decode(),
+        signatures=tuple(
+            RootSignature(
+                country=country,
+                root=sign.public_key(seed).hex(),
+                signature=base64.b64encode(sign.sign(seed, message)).decode(),
+            )
+            for country, seeds in sorted(roots.items())
+            for seed in seeds
+        ),
+    )
+
+
+def load_charter(path: Path) -> tuple[Charter, bytes]:
+    """Read and verify a charter file. Returns the charter and its digest. Raises CharterInvalid."""
+    try:
+        signed = SignedCharter.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CharterInvalid(f"{path} cannot be read ({error.strerror}); is it the charter file?") from error
+    except ValidationError as error:
+        raise CharterInvalid(f"{path} is no signed charter: {error.error_count()} fields are wrong.") from error
+    return signed.verified(), signed.digest

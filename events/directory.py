@@ -1,0 +1,200 @@
+"""What `keys.*` has told this party: the others' sealing keys, the public shares of pairs' keys, and totals.
+
+Kept in the party's own database, in the transaction that moves the head of `keys.*`, so a party never seals to a key
+that it did not read in its writer's chain. Refuses what a writer has no right to say: another holder's share, a share
+whose proof of knowledge fails, a public share that stands already, a key that lives longer than the charter allows.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from events.charter import Charter
+from events.database import Database, Transaction
+from events.errors import Refused
+from events.messages import AcceptedTotal, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
+from keys import seal, shares
+from keys.errors import KeysError
+
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS directory_sealing (
+        party TEXT NOT NULL, key_id TEXT NOT NULL, public TEXT NOT NULL,
+        valid_from TEXT NOT NULL, valid_until TEXT NOT NULL, PRIMARY KEY (party, key_id))""",
+    """CREATE TABLE IF NOT EXISTS directory_shares (
+        pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, holder TEXT NOT NULL,
+        public TEXT NOT NULL UNIQUE, proof BLOB NOT NULL, PRIMARY KEY (pair, epoch, generation, holder))""",
+    """CREATE TABLE IF NOT EXISTS directory_totals (
+        writer TEXT NOT NULL, kind TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, country TEXT NOT NULL,
+        item TEXT NOT NULL, PRIMARY KEY (writer, kind, pair, epoch, country))""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """The X25519 key that bodies for a party are sealed to."""
+
+    id: str
+    public: bytes
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PublicShare:
+    """One holder's part of a pair's key, checked: it is introduced, and its secret is known to its holder."""
+
+    pair: str
+    epoch: int
+    generation: int
+    holder: str
+    public: bytes
+
+
+class Directory:
+    """Reads may be given a transaction; without one they take a consistent view of their own."""
+
+    def __init__(self, database: Database, charter: Charter, charter_digest: bytes) -> None:
+        self._database = database
+        self._charter = charter
+        self._digest = charter_digest
+
+    def create(self) -> None:
+        self._database.create(_TABLES)
+
+    def learn(self, tx: Transaction, writer: str, item: Item) -> None:
+        """Take one announcement of `writer` to heart; again changes nothing. Raises Refused."""
+        match item:
+            case SealingKeyIntroduced():
+                self._learn_sealing(tx, writer, item)
+            case ShareIntroduced():
+                self._learn_share(tx, writer, item)
+            case EvaluatedTotal() | AcceptedTotal():
+                self._learn_total(tx, writer, item)
+            case _:
+                raise Refused("not_an_announcement", f"{item.kind!r} has no place on a topic of keys.")
+
+    def sealing_key(self, party: str, at: datetime, tx: Transaction | None = None) -> SealingKey | None:
+        """The party's newest key that may be sealed to at this time; None: none was introduced, or it is too old."""
+        rows = self._rows(
+            "SELECT key_id, public, valid_from, valid_until FROM directory_sealing WHERE party = ?", (party,), tx
+        )
+        spans = [(datetime.fromisoformat(a), datetime.fromisoformat(b), key, public) for key, public, a, b in rows]
+        valid = [span for span in spans if span[0] <= at < span[1]]
+        if not valid:
+            return None
+        _, until, key_id, public = max(valid)
+        return SealingKey(key_id, bytes.fromhex(public), until)
+
+    @staticmethod
+    def knows_sealing_key(tx: Transaction, party: str, key_id: str) -> bool:
+        """Whether the party has introduced this key, whatever its dates."""
+        found = tx.execute("SELECT 1 FROM directory_sealing WHERE party = ? AND key_id = ?", (party, key_id))
+        return bool(found)
+
+    def share(
+        self, pair: str, epoch: int, holder: str, generation: int | None = None, tx: Transaction | None = None
+    ) -> PublicShare | None:
+        """A holder's public share of this generation, or its newest; None: not introduced."""
+        rows = self._rows(
+            "SELECT generation, public FROM directory_shares WHERE pair = ? AND epoch = ? AND holder = ?"
+            " ORDER BY generation DESC",
+            (pair, epoch, holder),
+            tx,
+        )
+        for found, public in rows:
+            if generation in (None, found):
+                return PublicShare(pair, epoch, found, holder, bytes.fromhex(public))
+        return None
+
+    def totals(self, tx: Transaction | None = None) -> list[tuple[str, EvaluatedTotal | AcceptedTotal]]:
+        """The last total that each writer told, by writer, pair, epoch and country."""
+        rows = self._rows(
+            "SELECT writer, kind, item FROM directory_totals ORDER BY writer, kind, pair, epoch, country", (), tx
+        )
+        return [(writer, _TOTALS[kind].model_validate_json(item)) for writer, kind, item in rows]
+
+    def said_by(self, party: str, at: datetime, tx: Transaction | None = None) -> list[Item]:
+        """What a party's announcements amount to now: what it must say again when its stream begins anew."""
+        keys = self._rows(
+            "SELECT key_id, public, valid_from, valid_until FROM directory_sealing WHERE party = ?", (party,), tx
+        )
+        introduced: list[Item] = [
+            SealingKeyIntroduced(key_id=k, public=p, valid_from=datetime.fromisoformat(a), valid_until=until)
+            for k, p, a, b in keys
+            if (until := datetime.fromisoformat(b)) > at
+        ]
+        rows = self._rows(
+            "SELECT pair, epoch, generation, holder, public, proof FROM directory_shares WHERE holder = ?", (party,), tx
+        )
+        names = ("pair", "epoch", "generation", "holder", "public", "proof")
+        introduced += [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+        return introduced + [total for writer, total in self.totals(tx) if writer == party]
+
+    def _learn_sealing(self, tx: Transaction, writer: str, item: SealingKeyIntroduced) -> None:
+        if item.valid_until - item.valid_from > timedelta(days=self._charter.sealing_days):
+            raise Refused("lives_too_long", f"{writer}'s sealing key lives longer than the charter allows.")
+        known = tx.execute(
+            "SELECT public FROM directory_sealing WHERE party = ? AND key_id = ?", (writer, item.key_id)
+        )
+        if known and known[0][0] != item.public:
+            raise Refused("key_id_repeated", f"{writer} introduced another sealing key under an id that it used.")
+        if not known:
+            self._check_seals(writer, item)
+            row = (writer, item.key_id, item.public, item.valid_from.isoformat(), item.valid_until.isoformat())
+            tx.execute("INSERT INTO directory_sealing VALUES (?, ?, ?, ?, ?)", row)
+
+    @staticmethod
+    def _check_seals(writer: str, item: SealingKeyIntroduced) -> None:
+        """A key of low order hides nothing, and would stop whoever must write to it."""
+        try:
+            seal.seal_to(bytes.fromhex(item.public), b"", b"")
+        except KeysError as error:
+            raise Refused("weak_key", f"{writer} introduced a sealing key that hides nothing.") from error
+
+    def _learn_share(self, tx: Transaction, writer: str, item: ShareIntroduced) -> None:
+        if item.pair not in self._charter.pairs or writer not in self._charter.holders_of(item.pair):
+            raise Refused("not_a_holder", f"{writer} holds no share of the pair {item.pair}.")
+        if item.holder != writer:
+            raise Refused("not_its_own", f"{writer} introduced a share in another holder's name.")
+        place = (item.pair, item.epoch, item.generation, item.holder)
+        known = tx.execute(
+            "SELECT pair, epoch, generation, holder, public FROM directory_shares WHERE public = ? OR"
+            " (pair = ? AND epoch = ? AND generation = ? AND holder = ?)",
+            (item.public, *place),
+        )
+        if known:
+            if known != [(*place, item.public)]:
+                raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
+            return
+        self._check_knowledge(writer, item)
+        tx.execute("INSERT INTO directory_shares VALUES (?, ?, ?, ?, ?, ?)", (*place, item.public, item.proof))
+
+    def _check_knowledge(self, writer: str, item: ShareIntroduced) -> None:
+        try:
+            shares.verify_introduction(
+                self._digest, item.pair, item.epoch, item.generation, item.holder,
+                bytes.fromhex(item.public), item.proof,
+            )
+        except KeysError as error:
+            raise Refused("unproven_share", f"{writer} introduced a share without proof of its secret.") from error
+
+    def _learn_total(self, tx: Transaction, writer: str, item: EvaluatedTotal | AcceptedTotal) -> None:
+        holders = self._charter.holders_of(item.pair) if item.pair in self._charter.pairs else ()
+        if writer not in (holders if isinstance(item, EvaluatedTotal) else ("matcher",)):
+            raise Refused("not_its_total", f"{writer} counts nothing of that kind for the pair {item.pair}.")
+        tx.execute(
+            "INSERT INTO directory_totals VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (writer, kind, pair, epoch, country) DO UPDATE SET item = excluded.item",
+            (writer, item.kind, item.pair, item.epoch, item.country, item.model_dump_json()),
+        )
+
+    def _rows(self, sql: str, params: tuple[object, ...], tx: Transaction | None) -> list[tuple[Any, ...]]:
+        if tx is not None:
+            return tx.execute(sql, params)
+        with self._database.reading() as own:
+            return own.execute(sql, params)
+
+
+_TOTALS: Final[dict[str, type[EvaluatedTotal] | type[AcceptedTotal]]] = {
+    "evaluated_total": EvaluatedTotal,
+    "accepted_total": AcceptedTotal,
+}

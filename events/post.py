@@ -1,0 +1,393 @@
+"""The post: one party's streams in one hand. What a service holds, and all that it needs to hold.
+
+It reads what is addressed to the party (inbox, receiving), keeps what `keys.*` tells (directory), writes what the party
+says (outbox), opens every tick on every stream it writes, and carries envelopes to and from the carrier (stream).
+Everything it remembers is in the party's database; it can be stopped between any two steps, and goes on there.
+
+The life of an envelope: `write` seals it into the outbox, in the transaction of the event that it tells; `send` gives
+it to the carrier; the reader's `receive` applies it and moves its head; the reader's next `tick` tells us that head;
+our `receive` lets the row go.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from events.charter import Charter, Topic
+from events.clock import Clock
+from events.database import Database, Transaction
+from events.directory import Directory, SealingKey
+from events.errors import CharterInvalid, NotYet
+from events.inbox import RESEALS_AT_ONCE, Inbox, Place
+from events.messages import ITEMS_OF, Body, Head, Item, Want
+from events.outbox import Outbox
+from events.receiving import Authenticator, Handler, Receiver, Round
+from events.restore import Last, last_of_ours
+from events.sealing import SealingKeys
+from events.stream import Stream
+from keys.errors import UnknownKey
+from keys.ring import KeyRing
+
+log = structlog.get_logger()
+
+_TICK_ROOM: Final = len(str(2**53))
+"""Digits of the largest tick: bodies with and without one get one size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What a tick carries on one stream: items, and the bytes that their body is padded to, if it has a fixed size."""
+
+    items: Sequence[Item] = ()
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostStatus:
+    """Counts for pages and metrics; nothing of any body.
+
+    written   envelopes of the present stream epochs          kept     rows whose reader has not confirmed them
+    unsent    rows that the carrier has not taken             applied  envelopes taken into effect, ever
+    dropped   seen before, or of an epoch that is over        refused  how often, for each reason, ever
+    forks     (topic, partition, epoch, number), ever         gaps     streams with something missing
+    frozen    streams that a fork has stopped                 paused   "topic/partition" -> for what it waits
+    refills   topics begun anew that want their live state
+    ticks     topic -> the last tick that its writer opened, on topics that are read
+    tick      the last tick that this party opened on all it writes
+    """
+
+    written: int
+    unsent: int
+    kept: int
+    applied: int
+    dropped: int
+    refused: Mapping[str, int]
+    forks: tuple[tuple[str, int, int, int], ...]
+    gaps: tuple[str, ...]
+    frozen: tuple[str, ...]
+    paused: Mapping[str, str]
+    refills: tuple[str, ...]
+    ticks: Mapping[str, int]
+    tick: int
+
+
+class Post:
+    """One party's post. `open` it before anything else. One thread at a time may receive, tick or send."""
+
+    directory: Directory
+
+    def __init__(
+        self,
+        *,
+        me: str,
+        charter: Charter,
+        charter_digest: bytes,
+        ring: KeyRing,
+        database: Database,
+        stream: Stream,
+        clock: Clock,
+    ) -> None:
+        self._me = me
+        self._charter = charter
+        self._ring = ring
+        self._database = database
+        self._stream = stream
+        self._clock = clock
+        self._written = {t.name: t for t in charter.written_by(me)}
+        self._keys_topic = self._written[f"keys.{me}"]
+        self._paused: dict[Place, str] = {}
+        self._introduced = ""
+        self._authenticator = Authenticator(charter)
+        self._sealing = SealingKeys(me=me, charter=charter, ring=ring)
+        self._inbox = Inbox(me=me, charter=charter, database=database)
+        self._outbox = Outbox(me=me, charter=charter, ring=ring, database=database, clock=clock)
+        self.directory = Directory(database, charter, charter_digest)
+        self._receiver = Receiver(charter, ring, self.directory, self._outbox, clock)
+        self._carriers = {t.name: t for t in _carriers(self._written.values())}
+        self._rooms = {name: self._room(topic) for name, topic in self._carriers.items()}
+
+    def open(self) -> None:
+        """Make the tables and topics, compare our record with what the carrier holds of us, introduce a sealing key.
+
+        A record that is behind (restored from a backup) begins new stream epochs before anything is sealed. A second
+        call changes nothing. Raises StreamUnavailable: call again; CharterInvalid: our signing key is not the
+        charter's.
+        """
+        self.directory.create()
+        self._outbox.create()
+        self._inbox.create()
+        self._check_signing_key()
+        self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
+        self._compare_with_carrier()
+        self._keep_sealing_keys()
+
+    # ---- reading
+
+    def receive(self, handlers: Mapping[str, Handler], limit: int = 500, wait: float = 0.0) -> int:
+        """Read and take into effect at most `limit` records, in one transaction. Returns how many are dealt with.
+
+        handlers  by family of topics; families without one are left unread. `keys` the directory takes itself
+        wait      seconds to wait if there is nothing yet
+        raises    StreamUnavailable; what a handler raises that is no refusal and no NotYet: then nothing was done
+        """
+        positions = self._inbox.positions({*handlers, "keys"}, self._paused)
+        delivered = self._stream.read(positions, limit, wait)
+        if not delivered:
+            return 0
+        parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d) for d in delivered]
+        with self._database.transaction() as tx:
+            done = self._receiver.take(tx, parcels, handlers)
+        if done.heard_keys:
+            self._paused.clear()  # they were not read in this round: perhaps they need wait no longer
+        self._paused |= done.paused
+        _tell(done)
+        return done.passed
+
+    def applied_tick(self, topic: str, tx: Transaction | None = None) -> int | None:
+        """The last tick through which a topic that we read is applied, on all its partitions; None: none yet."""
+        if tx is not None:
+            return self._inbox.applied_tick(tx, topic)
+        with self._database.reading() as own:
+            return self._inbox.applied_tick(own, topic)
+
+    # ---- writing
+
+    def write(
+        self,
+        tx: Transaction,
+        topic: Topic,
+        items: Sequence[Item],
+        *,
+        partition: int = 0,
+        tick: int | None = None,
+        size: int | None = None,
+    ) -> UUID:
+        """Seal items to a topic's reader, as one envelope, in the caller's transaction. Returns its event id.
+
+        tick    the number of the tick that it opens for its stream
+        size    bytes to which the body is padded, beside the room that heads and wants need where they travel
+        raises  NotYet: the reader has no sealing key that we know; ValueError: not our topic, not its items, too large
+        """
+        reader = topic.reader
+        if reader is None:
+            raise ValueError(f"{topic.name} is public: announce it.")
+        key = self.directory.sealing_key(reader, self._clock.now(), tx)
+        if key is None:
+            raise NotYet(f"{reader} has introduced no sealing key that may be used today.")
+        return self._put(tx, topic, items, partition=partition, tick=tick, size=size, to=key)
+
+    def announce(self, tx: Transaction, *items: Item) -> None:
+        """Say this to everyone, on `keys.<me>`. Our directory learns it at once. Raises Refused: not ours to say."""
+        self._announce(tx, items, tick=None)
+
+    def tick(self, fill: Callable[[Transaction, Topic, int, int], Fill] | None = None) -> bool:
+        """Open the tick that runs now, with one envelope on each stream of ours that has none in it yet.
+
+        fill     (transaction, topic, partition, tick) -> what its envelope carries; may raise NotYet, and is asked
+                 again at the next call
+        returns  whether any was written: False between ticks, and while the readers' sealing keys are not known
+        Looks after our own sealing keys too.
+        """
+        self._keep_sealing_keys()
+        number = self._charter.tick_at(self._clock.now())
+        due = self._due(number)
+        if not due:
+            return False
+        self._paused.clear()
+        written = 0
+        with self._database.transaction() as tx:
+            for topic, partition in due:
+                with suppress(NotYet), tx.savepoint():
+                    self._open_tick(tx, topic, partition, number, fill)
+                    written += 1
+        return written > 0
+
+    def send(self, limit: int = 500) -> int:
+        """Give unsent envelopes to the carrier, oldest first, and mark them once it has them. Returns how many.
+
+        If we crash between the two, or the carrier does not answer, they are sent again, and readers drop them.
+        """
+        rows = self._outbox.unsent(limit)
+        if not rows:
+            return 0
+        self._stream.append([(topic, partition, envelope) for _, topic, partition, envelope in rows])
+        with self._database.transaction() as tx:
+            self._outbox.mark_sent(tx, [row for row, *_ in rows])
+        return len(rows)
+
+    # ---- stream epochs
+
+    def open_epoch(self, tx: Transaction, *topics: Topic) -> None:
+        """Begin these topics anew; without any, all that we write. The live state of each must be written then.
+
+        For a signing key retired for compromise, and wherever old envelopes must count no more. What was written and
+        not confirmed is dropped. `keys.<me>` gets its live state here.
+        """
+        for topic in topics or self._written.values():
+            self._outbox.begin_epoch(tx, topic)
+            self._say_again(tx, topic)
+
+    def refills(self, tx: Transaction | None = None) -> tuple[Topic, ...]:
+        """Topics that were begun anew and want their live state: write it, and call `refilled`, in one transaction."""
+        if tx is not None:
+            return self._outbox.refills(tx)
+        with self._database.reading() as own:
+            return self._outbox.refills(own)
+
+    def refilled(self, tx: Transaction, topic: Topic) -> None:
+        self._outbox.refilled(tx, topic)
+
+    def status(self) -> PostStatus:
+        """What was done and what is amiss, from the database."""
+        with self._database.reading() as tx:
+            tails, counts = self._inbox.tails(tx), self._inbox.counts(tx)
+            applied, dropped = counts.pop("applied", 0), counts.pop("duplicate", 0) + counts.pop("superseded", 0)
+            return PostStatus(
+                **self._outbox.totals(tx),
+                applied=applied,
+                dropped=dropped,
+                refused=dict(counts),
+                forks=tuple(self._inbox.forks(tx)),
+                gaps=tuple(f"{t.topic}/{t.partition}" for t in tails if t.has_gap),
+                frozen=tuple(f"{t.topic}/{t.partition}" for t in tails if t.frozen),
+                paused={f"{topic}/{partition}": reason for (topic, partition), reason in self._paused.items()},
+                refills=tuple(t.name for t in self._outbox.refills(tx)),
+                ticks={t.topic: t.tick for t in tails if t.tick >= 0},
+            )
+
+    # ---- within
+
+    def _put(
+        self,
+        tx: Transaction,
+        topic: Topic,
+        items: Sequence[Item],
+        *,
+        partition: int,
+        tick: int | None,
+        size: int | None,
+        to: SealingKey | None,
+    ) -> UUID:
+        if not all(isinstance(item, ITEMS_OF[topic.family]) for item in items):
+            raise ValueError(f"{topic.name} carries no such items.")
+        carries = topic.name in self._carriers and partition == 0
+        body = Body(tick=tick, items=tuple(items))
+        if carries and tick is not None and topic.reader is not None:
+            heads, wants = self._inbox.heads(tx, topic.reader), self._inbox.wants(tx, topic.reader)
+            body = body.model_copy(update={"heads": heads, "wants": wants})
+        room = self._rooms[topic.name] if carries else 0
+        plain = body.model_dump_json().encode() if size is None else body.padded_to(size + room + _TICK_ROOM)
+        return self._outbox.put(tx, topic, partition, plain, to=to, tick=tick).header.event_id
+
+    def _announce(self, tx: Transaction, items: Sequence[Item], tick: int | None) -> None:
+        for item in items:
+            self.directory.learn(tx, self._me, item)
+        self._put(tx, self._keys_topic, items, partition=0, tick=tick, size=None, to=None)
+
+    def _open_tick(
+        self,
+        tx: Transaction,
+        topic: Topic,
+        partition: int,
+        number: int,
+        fill: Callable[[Transaction, Topic, int, int], Fill] | None,
+    ) -> None:
+        content = fill(tx, topic, partition, number) if fill else Fill()
+        if topic.reader is None:
+            self._announce(tx, content.items, tick=number)
+        else:
+            self.write(tx, topic, content.items, partition=partition, tick=number, size=content.size)
+
+    def _due(self, number: int) -> list[tuple[Topic, int]]:
+        """The streams that want an envelope of this tick, and can have one."""
+        now = self._clock.now()
+        with self._database.reading() as tx:
+            due = self._outbox.due(tx, number)
+            ready = {t.reader for t, _ in due if t.reader and self.directory.sealing_key(t.reader, now, tx)}
+        return [(topic, partition) for topic, partition in due if topic.reader is None or topic.reader in ready]
+
+    def _room(self, topic: Topic) -> int:
+        """Bytes that heads and wants to this topic's reader take at most, so that bodies can have a fixed size."""
+        read = [(t, p) for t in self._inbox.topics.values() if t.writer == topic.reader for p in range(t.partitions)]
+        most = 2**53
+        heads = [
+            Head(writer=t.writer, epoch=most, topic=t.name, partition=p, seq=most, hash="0" * 64) for t, p in read
+        ]
+        wants = [Want(epoch=most, topic=t.name, partition=p, from_seq=most) for t, p in read]
+        events = (UUID(int=0),) * RESEALS_AT_ONCE  # all together, whichever streams they are of
+        wants[0] = wants[0].model_copy(update={"reseal": events})
+        body = Body(heads=tuple(heads), wants=tuple(wants))
+        return len(body.model_dump_json()) - len(Body().model_dump_json())
+
+    def _keep_sealing_keys(self) -> None:
+        now = self._clock.now()
+        destroyed = self._sealing.destroy_old(now)
+        if destroyed:
+            log.info("post.sealing_keys_destroyed", count=destroyed)
+        current = self._sealing.current(now)
+        if current.key_id == self._introduced:
+            return
+        with self._database.transaction() as tx:
+            if not self.directory.knows_sealing_key(tx, self._me, current.key_id):
+                self.announce(tx, current)
+        self._introduced = current.key_id
+
+    def _check_signing_key(self) -> None:
+        try:
+            mine = self._ring.primary("signing")
+        except UnknownKey as error:
+            raise CharterInvalid(f"The ring of {self._me} has no signing key: add the charter's.") from error
+        named = {(key.id, key.public) for key in self._charter.party(self._me).signing}
+        if mine.public is None or (mine.id, mine.public.hex()) not in named:
+            raise CharterInvalid(
+                f"The charter (version {self._charter.version}) names no signing key {mine.id!r} of {self._me}: nobody"
+                " would believe what it signs. Is it the charter of this region, and the ring of this party?"
+            )
+
+    def _say_again(self, tx: Transaction, topic: Topic) -> None:
+        """The live state of our keys' topic is what our directory says of us."""
+        if topic == self._keys_topic:
+            items = self.directory.said_by(self._me, self._clock.now(), tx)
+            self._put(tx, topic, items, partition=0, tick=None, size=None, to=None)
+            self._outbox.refilled(tx, topic)
+
+    def _compare_with_carrier(self) -> None:
+        places = [(t.name, p) for t in self._written.values() for p in range(t.partitions)]
+        ends = {place: self._stream.end(*place) for place in places}
+        last = last_of_ours(self._stream, self._authenticator, self._me, ends)
+        with self._database.transaction() as tx:
+            for place, end in ends.items():
+                self._compare(tx, place, end, last.get(place))
+
+    def _compare(self, tx: Transaction, place: Place, end: int, last: Last | None) -> None:
+        at, topic = self._outbox.place(tx, *place), self._written[place[0]]
+        if last is not None and last[:2] >= (at.epoch, at.seq) and last != (at.epoch, at.seq, at.hash):
+            # Restored from a backup, or another relay wrote: sealing on from here would fork the stream.
+            self._outbox.begin_epoch(tx, topic, above=last[0])
+            self._say_again(tx, topic)
+            log.warning("post.epoch_begun", topic=topic.name, reason="record_behind")
+        elif end <= at.seq:
+            # The carrier never saw, or lost, some of what we wrote in this epoch.
+            self._outbox.send_again(tx, *place)
+
+
+def _carriers(written: Iterable[Topic]) -> list[Topic]:
+    """The one topic a reader, on partition 0, that carries heads and wants: one chain, so that they come in order."""
+    first: dict[str, Topic] = {}
+    for topic in written:
+        if topic.reader is not None:
+            first.setdefault(topic.reader, topic)
+    return list(first.values())
+
+
+def _tell(done: Round) -> None:
+    for note in done.notes:
+        log.warning("post.refused", writer=note.writer, topic=note.topic, seq=note.seq, reason=note.reason)
+    for (topic, _), reason in done.paused.items():
+        log.warning("post.paused", topic=topic, reason=reason)
+    if done.applied:
+        log.info("post.applied", count=done.applied)

@@ -1,0 +1,58 @@
+"""What the carrier holds of our own streams: how a writer that was restored from a backup finds out, before it seals.
+
+Sealing on from an old record would give a number a second envelope, and freeze the stream at every reader. Refuses to
+take the carrier's word: only what we signed ourselves, for that place, counts.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from events.envelope import unpack
+from events.errors import EnvelopeInvalid, StreamUnavailable
+from events.inbox import Place
+from events.receiving import Authenticator
+from events.stream import Delivered, Stream
+
+LOOKED_AT: Final = 1000
+"""How many of the last records of each stream are read. A resend that a crash cut short can hide more than so many."""
+_PATIENCE: Final = 10.0
+"""Seconds to wait for a record that the carrier says it holds."""
+
+Last = tuple[int, int, bytes]
+"""Epoch, number and hash of an envelope of ours."""
+
+
+def last_of_ours(
+    stream: Stream, authenticator: Authenticator, writer: str, ends: Mapping[Place, int]
+) -> dict[Place, Last]:
+    """The furthest envelope that `writer` signed, among the last LOOKED_AT records of each place; none where none is.
+
+    ends    place -> the carrier's next offset there
+    raises  StreamUnavailable
+    """
+    positions = {place: max(0, end - LOOKED_AT) for place, end in ends.items() if end > 0}
+    last: dict[Place, Last] = {}
+    while positions:
+        delivered = stream.read(positions, LOOKED_AT, _PATIENCE)
+        if not delivered:
+            raise StreamUnavailable("The carrier does not give back the end of our own streams: try again.")
+        for record in delivered:
+            place = (record.topic, record.partition)
+            positions[place] = record.offset + 1
+            found = _ours(authenticator, writer, record)
+            if found:
+                last[place] = max(found, last.get(place, found))
+        positions = {place: at for place, at in positions.items() if at < ends[place]}
+    return last
+
+
+def _ours(authenticator: Authenticator, writer: str, record: Delivered) -> Last | None:
+    try:
+        envelope = unpack(record.value)
+    except EnvelopeInvalid:
+        return None
+    header = envelope.header
+    if (header.writer, header.topic, header.partition) != (writer, record.topic, record.partition):
+        return None
+    fault, _ = authenticator.check(envelope)
+    return None if fault else (header.epoch, header.seq, envelope.hash)

@@ -1,0 +1,6 @@
+"""What is secret: bytes, never people.
+
+Keys and what is done with them: elements and scalars of ristretto255 in batches (group), tokens' blind evaluation
+and its proof (oprf, dleq, shares, quota), one message signed or sealed (sign, seal), and where secrets rest
+(ring, persons). Nothing here knows a case, a person's data, an event or a stream; it imports no other package of ours.
+"""

@@ -1,0 +1,55 @@
+"""What can go wrong with keys, group elements and sealed bytes.
+
+KeysError
+├── InvalidElement     not a canonical ristretto255 element, or the identity
+├── InvalidScalar      not a canonical scalar, or zero
+├── InvalidProof       a holder's proof does not hold for this statement, request and answer
+├── SealBroken         a sealed message does not open: altered, moved, or under another key
+├── SignatureInvalid   a signature that must hold does not
+├── UnknownKey         no key of this purpose and id, or it is destroyed
+├── AlreadyThere       an id or a file of keys is taken: keys are never overwritten
+├── BackendMissing     no library for the group could be loaded
+└── RingDamaged        a file of keys is missing, truncated, altered, open to others, or under another key
+
+Messages say what was expected, what came and what to do, with ids, counts and paths, never a token or a key.
+"""
+
+
+class KeysError(Exception):
+    """The root of this package's errors."""
+
+
+class InvalidElement(KeysError):
+    """Bytes that are no canonical ristretto255 element, or the identity, which would make every answer equal."""
+
+
+class InvalidScalar(KeysError):
+    """Bytes that are no canonical scalar below the group's order, or zero."""
+
+
+class InvalidProof(KeysError):
+    """The proof does not show what the statement says; whatever came with it must not be used."""
+
+
+class SealBroken(KeysError):
+    """The authenticated opening failed: altered bytes, other associated data, or another key."""
+
+
+class SignatureInvalid(KeysError):
+    """A signature that must hold does not."""
+
+
+class UnknownKey(KeysError):
+    """The ring has no such key, or only its tombstone."""
+
+
+class AlreadyThere(KeysError):
+    """An id names one key for ever, and a file of keys is made once."""
+
+
+class BackendMissing(KeysError):
+    """Neither the system's libsodium nor the rbcl wheel gave a library with ristretto255."""
+
+
+class RingDamaged(KeysError):
+    """A file of keys cannot be used as it stands. Nothing was changed; restore it, or give the right key."""

@@ -1,0 +1,304 @@
+"""Batches of identifiers on their way through the two key holders of each pair.
+
+A node that is killed goes on with the same request, which costs no quota twice. A holder that is down holds up its own
+pairs alone. A holder that answers wrongly is named, its signed answer kept as evidence, and its pair stopped until an
+operator resumes it: none of its answers is used.
+
+With cover, a batch waits for the tick, at which each holder of each pair gets exactly one request of one size, made up
+with random inputs; the surplus waits.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from events.charter import Charter, Topic
+from events.clock import Clock
+from events.database import Database, Transaction
+from events.directory import PublicShare
+from events.envelope import Header
+from events.errors import NotYet
+from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, Item
+from events.model import other_country
+from events.post import Post
+from keys import dleq, group, labels
+from keys.errors import KeysError
+from matching import recipes, tokens
+from services.country import batches
+from services.country.batches import Answer, Batch
+from services.country.identifiers import canonical_of
+from services.country.publications import Publications
+from services.country.records import Records
+
+log = structlog.get_logger()
+
+OPEN_BATCHES: Final = 2
+"""Batches of one pair under way at once: while one is with the holders, the next is made."""
+
+
+class Evaluations:
+    """One node's batches. `digest` is the charter's; `store_key` seals blinds at rest."""
+
+    def __init__(
+        self,
+        country: str,
+        charter: Charter,
+        digest: bytes,
+        *,
+        post: Post,
+        records: Records,
+        publications: Publications,
+        database: Database,
+        store_key: bytes,
+        clock: Clock,
+    ) -> None:
+        self._country = country
+        self._charter = charter
+        self._digest = digest
+        self._post = post
+        self._records = records
+        self._publications = publications
+        self._db = database
+        self._store_key = store_key
+        self._clock = clock
+        self._topics = {t.reader: t for t in charter.written_by(country) if t.family == "evaluate"}
+        self._room = charter.cover_evaluations if charter.cover else charter.batch_limit
+
+    def ask(self) -> int:
+        """Make a batch for every pair that has approved people. Returns how many."""
+        return sum(self._ask(pair) for pair in self._charter.pairs_of(self._country))
+
+    def _ask(self, pair: str) -> bool:
+        with self._db.reading() as tx:
+            if batches.open_count(tx, pair) >= OPEN_BATCHES or not self._may_ask(tx, pair):
+                return False
+            people = self._publications.approved(tx, other_country(pair, self._country), self._most_people())
+            inputs = self._inputs(tx, people)
+        if not people:
+            return False
+        batch = self._blind(pair, people, inputs)
+        with self._db.transaction() as tx:
+            batches.keep(tx, batch, self._store_key, self._clock.now().isoformat())
+            self._publications.start(tx, batch.id, people, other_country(pair, self._country))
+        return True
+
+    def send(self) -> int:
+        """Without cover: give each holder what it has not been sent. One that we cannot seal to yet waits."""
+        if self._charter.cover:
+            return 0
+        pairs = self._charter.pairs_of(self._country)
+        return sum(self._send(pair, holder) for pair in pairs for holder in self._charter.holders_of(pair))
+
+    def _send(self, pair: str, holder: str) -> int:
+        with self._db.reading() as tx:
+            name = batches.unsent(tx, pair, holder)
+            batch = batches.load(tx, name, self._store_key) if name else None
+        if batch is None:
+            return 0
+        with suppress(NotYet), self._db.transaction() as tx:
+            self._post.write(tx, self._topics[holder], [_request(batch)])
+            batches.mark_sent(tx, batch.id, holder)
+            return 1
+        return 0
+
+    def _most_people(self) -> int:
+        return self._room // len(self._charter.slots)
+
+    def _may_ask(self, tx: Transaction, pair: str) -> bool:
+        """Not a stopped pair, and both holders have introduced their shares."""
+        return not tx.execute("SELECT 1 FROM stopped_pairs WHERE pair = ?", (pair,)) and all(
+            self._share(pair, holder, tx) for holder in self._charter.holders_of(pair)
+        )
+
+    def _inputs(self, tx: Transaction, people: Sequence[UUID]) -> list[bytes | None]:
+        persons = (self._records.person(tx, person_id) for person_id in people)
+        slots, schema = self._charter.slots, self._charter.schema_version
+        return [one for p in persons for one in recipes.inputs(canonical_of(p), slots, schema)]
+
+    def _blind(self, pair: str, people: tuple[UUID, ...], inputs: list[bytes | None]) -> Batch:
+        cover: list[bytes | None] = [None] * (self._room - len(inputs)) if self._charter.cover else []
+        blinding = tokens.blind([*inputs, *cover])
+        return Batch(
+            uuid4(),
+            pair,
+            self._charter.matching_epoch,
+            0,
+            people,
+            tuple(blinding.blinds),
+            tuple(bytes(b) for b in blinding.blinded),
+        )
+
+    def covered(self, tx: Transaction, topic: Topic) -> list[Item]:
+        """With cover: what one holder gets at this tick, one request a pair, real or random, all of one size."""
+        holder = topic.reader or ""
+        pairs = [p for p in self._charter.pairs_of(self._country) if holder in self._charter.holders_of(p)]
+        return [self._covered(tx, pair, holder) for pair in pairs if self._may_ask(tx, pair)]
+
+    def _covered(self, tx: Transaction, pair: str, holder: str) -> EvaluationAsked:
+        waiting = batches.unsent(tx, pair, holder)
+        batch = batches.load(tx, waiting, self._store_key) if waiting else None
+        if batch is None:
+            blinded = group.hash_to_group([secrets.token_bytes(32) for _ in range(self._room)], labels.TOKEN_TO_GROUP)
+            return _request(Batch(uuid4(), pair, self._charter.matching_epoch, 0, (), (), tuple(blinded)))
+        batches.mark_sent(tx, batch.id, holder)
+        return _request(batch)
+
+    def take(self, tx: Transaction, header: Header, body: Body) -> None:
+        """Keep what a holder answered. Answers to cover, and to batches settled since, are dropped."""
+        for item in body.items:
+            if isinstance(item, Evaluated | EvaluationRefused):
+                rows = tx.execute("SELECT pair FROM batches WHERE id = ?", (str(item.batch),))
+                if rows and header.writer in self._charter.holders_of(rows[0][0]):
+                    batches.keep_answer(tx, header.writer, item)
+
+    def settle(self) -> int:
+        """Finish every batch that both holders have answered; ask again where a quota's time has come."""
+        with self._db.reading() as tx:
+            loaded = [
+                (batches.load(tx, name, self._store_key), batches.answers(tx, name)) for name in batches.answered(tx)
+            ]
+        return sum(self._settle(batch, answers) for batch, answers in loaded if batch is not None)
+
+    def _settle(self, batch: Batch, answers: Mapping[str, Answer]) -> bool:
+        evaluated = {}
+        for holder, answer in answers.items():
+            if isinstance(answer, EvaluationRefused):
+                return self._refused(batch, holder, answer)
+            evaluated[holder] = answer
+        holders = self._charter.holders_of(batch.pair)
+        if set(evaluated) != set(holders):
+            return False
+        for holder in holders:
+            fault = self._fault(batch, holder, evaluated[holder])
+            if fault:
+                self._stop(batch, holder, evaluated[holder], fault)
+                return True
+        first, second = (batches.split(evaluated[h].elements) for h in holders)
+        self._publish(batch, tokens.unblind(batch.blinds, first, second))
+        return True
+
+    def _fault(self, batch: Batch, holder: str, answer: Evaluated) -> str:
+        """What is wrong with an answer; '' if nothing is."""
+        share = self._share(batch.pair, holder)
+        if share is None or (answer.epoch, answer.generation) != (batch.epoch, batch.generation):
+            return "It answers with another share than was asked."
+        statement = dleq.Statement(
+            charter_digest=self._digest,
+            requester=self._country,
+            pair=batch.pair,
+            epoch=batch.epoch,
+            generation=batch.generation,
+            purpose="match",
+            batch=batch.id.bytes,
+            holder=holder,
+            public=share.public,
+        )
+        try:
+            dleq.verify(statement, batch.blinded, batches.split(answer.elements), answer.proof)
+        except KeysError as error:
+            return str(error)
+        return ""
+
+    def _refused(self, batch: Batch, holder: str, answer: EvaluationRefused) -> bool:
+        """Over quota: wait, then ask the same again. Anything else is for people to look at."""
+        if answer.retry_at is None:
+            self._stop(batch, holder, answer, f"It refuses: {answer.reason}.")
+            return True
+        if answer.retry_at > self._clock.now():
+            return False
+        with self._db.transaction() as tx:
+            batches.drop_answer(tx, batch.id, holder)
+            self._post.write(tx, self._topics[holder], [_request(batch)])
+        return True
+
+    def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
+        """Name the holder, keep the evidence, put the people back in line, ask this pair no more."""
+        record = {
+            "charter_digest": self._digest.hex(),
+            "requester": self._country,
+            "holder": holder,
+            "purpose": "match",
+            "request": _request(batch).model_dump(mode="json"),
+            "answer": answer.model_dump(mode="json"),
+            "reason": reason,
+        }
+        with self._db.transaction() as tx:
+            tx.execute(
+                "INSERT INTO evidence (batch, holder, found_at, record) VALUES (?, ?, ?, ?)",
+                (str(batch.id), holder, self._clock.now().isoformat(), json.dumps(record)),
+            )
+            tx.execute(
+                "INSERT INTO stopped_pairs (pair, holder, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (batch.pair, holder, reason),
+            )
+            self._publications.put_back(tx, batch.id)
+            batches.forget(tx, batch.id)
+        log.error("holder.stopped", holder=holder, pair=batch.pair, batch=str(batch.id))
+
+    def _publish(self, batch: Batch, made: Sequence[tokens.Token]) -> None:
+        width = len(self._charter.slots)
+        with self._db.transaction() as tx:
+            for i, person_id in enumerate(batch.people):
+                token_set = b"".join(made[i * width : (i + 1) * width])
+                self._publications.finish(tx, batch.id, batch.pair, batch.epoch, person_id, token_set)
+            batches.forget(tx, batch.id)
+        log.info("tokens.made", pair=batch.pair, count=len(made))
+
+    def resume(self, pair: str) -> None:
+        """An operator has settled it with the holder: ask this pair again."""
+        with self._db.transaction() as tx:
+            tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
+
+    def evidence(self) -> list[dict[str, object]]:
+        """Every wrong answer that was kept, with the request it answered: what convicts a holder."""
+        with self._db.reading() as tx:
+            rows = tx.execute("SELECT holder, found_at, record FROM evidence ORDER BY found_at")
+        return [{"holder": holder, "found_at": at, **json.loads(record)} for holder, at, record in rows]
+
+    def waits_for(self, tx: Transaction) -> dict[str, str]:
+        """Pair -> why nothing is asked or answered there: for the operator."""
+        stopped = {
+            pair: f"{holder} is stopped: {reason}"
+            for pair, holder, reason in tx.execute("SELECT pair, holder, reason FROM stopped_pairs")
+        }
+        silent = {pair: f"{holder} has not answered since {at}" for pair, holder, at in self._silent(tx)}
+        unknown = {
+            pair: f"{holder} has introduced no share yet"
+            for pair in self._charter.pairs_of(self._country)
+            for holder in self._charter.holders_of(pair)
+            if self._share(pair, holder, tx) is None
+        }
+        return {**silent, **unknown, **stopped}
+
+    @staticmethod
+    def _silent(tx: Transaction) -> list[tuple[str, str, str]]:
+        rows = tx.execute(
+            "SELECT pair, holder, MIN(asked_at) FROM batches JOIN requests ON requests.batch = batches.id"
+            " WHERE NOT EXISTS (SELECT 1 FROM answers WHERE answers.batch = batches.id"
+            " AND answers.holder = requests.holder) GROUP BY pair, holder"
+        )
+        return [(str(pair), str(holder), str(at)) for pair, holder, at in rows]
+
+    def refill(self, tx: Transaction, topic: Topic) -> None:
+        """The stream to this holder begins anew: what it has not answered has to be asked again."""
+        tx.execute("DELETE FROM requests WHERE holder = ?", (topic.reader,))
+
+    def _share(self, pair: str, holder: str, tx: Transaction | None = None) -> PublicShare | None:
+        return self._post.directory.share(pair, self._charter.matching_epoch, holder, 0, tx)
+
+
+def _request(batch: Batch) -> EvaluationAsked:
+    return EvaluationAsked(
+        batch=batch.id,
+        pair=batch.pair,
+        epoch=batch.epoch,
+        generation=batch.generation,
+        purpose="match",
+        n=len(batch.blinded),
+        blinded=b"".join(batch.blinded),
+    )

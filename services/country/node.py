@@ -1,0 +1,203 @@
+"""One round of a country's node: read, evaluate, relay, tick, send. It can be killed between any two lines.
+
+`Node` is everything behind the HTTP edge: what people command goes through `desk` and `importer`, what parties send
+through `step`. One thread steps; others command.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from events.charter import Charter, Topic
+from events.clock import Clock
+from events.database import Database, Transaction
+from events.envelope import Header
+from events.mapper import Mapper
+from events.messages import Body
+from events.post import Fill, Post, PostStatus
+from events.store import EventStore
+from events.stream import Stream
+from keys.persons import PersonKeys
+from keys.ring import KeyRing
+from services.country.desk import Desk
+from services.country.evaluations import Evaluations
+from services.country.importer import Importer
+from services.country.notices import Notices
+from services.country.projection import Projection
+from services.country.publications import Publications
+from services.country.records import Records
+from services.country.relay import AT_ONCE, Relay
+from services.country.tables import TABLES
+from services.country.upkeep import Upkeep
+from services.country.vault import Vault
+
+_SUBMISSION_BYTES: Final = 420
+"""Most bytes of a linkage item beside its indices: what fixed sizes are computed from."""
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """Counts that tell nothing of a match before it is told: for the node's own operator."""
+
+    cases: int
+    publications: dict[str, int]
+    leaving: int
+    """Items for the matcher that wait for the tick."""
+    open_batches: dict[str, int]
+    waits_for: dict[str, str]
+    """Pair -> why no question can be asked."""
+    told: int
+    """Matches that this side was told."""
+    roomy_tick: int
+    """The last tick whose notice had room to spare: every notice before it has come."""
+    post: PostStatus
+
+
+class Node:
+    """One country's node. `open` it before anything else."""
+
+    def __init__(
+        self,
+        country: str,
+        *,
+        charter: Charter,
+        digest: bytes,
+        ring: KeyRing,
+        persons: PersonKeys,
+        database: Database,
+        stream: Stream,
+        clock: Clock,
+    ) -> None:
+        self.country = country
+        self.charter = charter
+        self.clock = clock
+        self._db = database
+        store_key = ring.primary("store").secret or b""
+        vault = Vault(store_key, ring.primary("search").secret or b"")
+        self._store = EventStore(database, Mapper(ring, persons))
+        self._post = Post(
+            me=country, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
+        )
+        records = Records(self._store, Projection(vault))
+        publications = Publications(country, charter, records, vault, clock)
+        self.desk = Desk(
+            charter, database=database, store=self._store, records=records, publications=publications, keys=persons
+        )
+        self.importer = Importer(
+            country,
+            desk=self.desk,
+            records=records,
+            publications=publications,
+            keys=persons,
+            database=database,
+            vault=vault,
+            clock=clock,
+        )
+        self.evaluations = Evaluations(
+            country,
+            charter,
+            digest,
+            post=self._post,
+            records=records,
+            publications=publications,
+            database=database,
+            store_key=store_key,
+            clock=clock,
+        )
+        self._relay = Relay(country, charter, self._store, records, vault)
+        self._notices = Notices(records, clock)
+        self._upkeep = Upkeep(database, records, publications, clock)
+        self._handlers = {"evaluated": self.evaluations.take, "notices": self._take_notices}
+
+    def open(self) -> None:
+        """Make tables and topics; raises StreamUnavailable: call again."""
+        self._store.create()
+        self._db.create(TABLES)
+        self._post.open()
+
+    def step(self) -> bool:
+        """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
+        done = self._post.receive(self._handlers)
+        done += self._upkeep.run()
+        done += self.evaluations.settle()
+        done += self.evaluations.ask()
+        done += self.evaluations.send()
+        done += self._collect()
+        self._refill()
+        done += self._post.tick(self._fill)
+        done += self._post.send()
+        return done > 0
+
+    def _collect(self) -> int:
+        with self._db.transaction() as tx:
+            return self._relay.collect(tx)
+
+    def _refill(self) -> None:
+        """Streams that began anew get their live state."""
+        for topic in self._post.refills():
+            with self._db.transaction() as tx:
+                if topic.family == "linkage":
+                    self._relay.refill(tx)
+                elif topic.family == "evaluate":
+                    self.evaluations.refill(tx, topic)
+                self._post.refilled(tx, topic)
+
+    def _fill(self, tx: Transaction, topic: Topic, partition: int, tick: int) -> Fill:
+        """What a tick carries. Everything that changed before the tick began leaves with it, or before it."""
+        if topic.family == "evaluate" and self.charter.cover:
+            return Fill(self.evaluations.covered(tx, topic))
+        if topic.family == "linkage":
+            return self._fill_linkage(tx, topic, partition)
+        if topic.family == "cases" and self._outlines_due(tick):
+            return Fill(self._relay.take(tx, topic, partition, AT_ONCE))
+        return Fill()
+
+    def _fill_linkage(self, tx: Transaction, topic: Topic, partition: int) -> Fill:
+        if self.charter.cover:
+            room = self.charter.cover_submissions
+            size = room * (_SUBMISSION_BYTES + 44 * len(self.charter.slots))
+            return Fill(self._relay.take(tx, topic, partition, room), size)
+        while self._relay.waiting(tx, partition) > AT_ONCE:
+            self._post.write(tx, topic, self._relay.take(tx, topic, partition, AT_ONCE), partition=partition)
+        return Fill(self._relay.take(tx, topic, partition, AT_ONCE))
+
+    def _outlines_due(self, tick: int) -> bool:
+        """Whether this tick is the first of a new span of outlines."""
+        every = max(1, round(self.charter.outline_seconds / self.charter.tick_seconds))
+        return tick % every == 0
+
+    def _take_notices(self, tx: Transaction, header: Header, body: Body) -> None:
+        self._notices.take(tx, header, body)
+        if body.tick is not None and len(body.items) < self.charter.notices_per_tick:
+            tx.execute(
+                "INSERT INTO cursors (name, position) VALUES ('roomy_tick', ?)"
+                " ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+                (body.tick,),
+            )
+
+    def status(self) -> NodeStatus:
+        """What the node has done and what it waits for."""
+        post = self._post.status()
+        with self._db.reading() as tx:
+            roomy = tx.execute("SELECT position FROM cursors WHERE name = 'roomy_tick'")
+            return NodeStatus(
+                cases=_one(tx, "SELECT COUNT(*) FROM cases"),
+                publications=_grouped(tx, "SELECT state, COUNT(*) FROM publications GROUP BY state"),
+                leaving=self._relay.waiting(tx) + self._uncollected(tx),
+                open_batches=_grouped(tx, "SELECT pair, COUNT(*) FROM batches GROUP BY pair"),
+                waits_for=self.evaluations.waits_for(tx),
+                told=_one(tx, "SELECT COUNT(*) FROM matches"),
+                roomy_tick=int(roomy[0][0]) if roomy else -1,
+                post=post,
+            )
+
+    def _uncollected(self, tx: Transaction) -> int:
+        """Rows of the log that the relay has not read."""
+        return self._store.last(tx) - self._relay.read_to(tx)
+
+
+def _one(tx: Transaction, sql: str) -> int:
+    return int(tx.execute(sql)[0][0])
+
+
+def _grouped(tx: Transaction, sql: str) -> dict[str, int]:
+    return {str(name): int(count) for name, count in tx.execute(sql)}

@@ -1,0 +1,120 @@
+"""The node's pages: alive and what it has done, cases, what waits for a second person, matches.
+
+Server-rendered, without JavaScript. Forms post back to the same desk that the API commands.
+"""
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from events.base import Actor, Purpose, Role
+from events.messages import Grant
+from services.country.api import act_of, case_json, match_json
+from services.country.node import Node
+from services.runtime.pages import Link, Pages
+from services.runtime.signin import SignIn
+
+LINKS = (
+    Link("/", "Node"),
+    Link("/cases", "Cases"),
+    Link("/awaiting", "To sign"),
+    Link("/matches", "Matches"),
+)
+STATES = {
+    "asked": "waits for a focal point",
+    "approved": "approved; waits for the key holders",
+    "working": "with the key holders",
+    "published": "published",
+    "refused": "not published",
+    "revoked": "revoked",
+}
+
+
+def kit(node: Node, templates: Path) -> Pages:
+    """The pages' frame, in this country's name."""
+    name = next((m.name for m in node.charter.members if m.country == node.country), node.country)
+    return Pages(place=name, service="country node", links=LINKS, templates=templates)
+
+
+def add_routes(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
+    """All pages."""
+    _add_home(app, node, sign_in, pages)
+    _add_cases(app, node, sign_in, pages)
+    _add_awaiting(app, node, sign_in, pages)
+    _add_matches(app, node, sign_in, pages)
+
+
+def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
+    @app.get("/")
+    def show_home(request: Request) -> Response:
+        """For anyone: that the node is alive. For signed-in staff: what it has done."""
+        acting = sign_in.anyone(request)
+        status = node.status()
+        operator = acting is not None and acting.role in {Role.NODE_OPERATOR, Role.SECURITY_REVIEWER}
+        return pages.render(
+            "home.html",
+            here="/",
+            acting=acting,
+            post=status.post,
+            work=status if operator else None,
+            charter=node.charter,
+            now=node.clock.now(),
+        )
+
+
+def _add_cases(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
+    worker = Annotated[Actor, Depends(sign_in.acting(Role.CASE_WORKER, Role.SUPERVISOR, Role.FIRST_RESPONDER))]
+
+    @app.get("/cases")
+    def show_cases(acting: worker) -> Response:
+        rows = node.desk.cases(act_of(node, acting, Purpose.PROTECTION))
+        return pages.render("cases.html", here="/cases", acting=acting, rows=rows)
+
+    @app.get("/cases/{case_id}")
+    def show_case(case_id: UUID, acting: worker) -> Response:
+        file = node.desk.read_case(act_of(node, acting, Purpose.PROTECTION), case_id)
+        return pages.render("case.html", here="/cases", acting=acting, case=case_json(file), states=STATES)
+
+
+def _add_awaiting(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
+    focal = Annotated[Actor, Depends(sign_in.acting(Role.TRM_FOCAL_POINT))]
+
+    @app.get("/awaiting")
+    def show_awaiting(acting: focal) -> Response:
+        rows = node.desk.awaiting(act_of(node, acting, Purpose.MATCHING))
+        return pages.render("awaiting.html", here="/awaiting", acting=acting, rows=rows[:100], count=len(rows))
+
+    @app.post("/awaiting")
+    def decide(acting: focal, request_id: Annotated[UUID, Form()], answer: Annotated[str, Form()]) -> Response:
+        act = act_of(node, acting, Purpose.MATCHING)
+        if answer == "decline":
+            node.desk.decline(act, [request_id])
+        else:
+            grant: Grant = "tell" if answer == "tell" else "hold"
+            node.desk.sign(act, [(request_id, grant)])
+        return RedirectResponse("/awaiting", status_code=303)
+
+
+def _add_matches(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
+    focal = Annotated[Actor, Depends(sign_in.acting(Role.TRM_FOCAL_POINT))]
+
+    @app.get("/matches")
+    def show_matches(acting: focal) -> Response:
+        rows = node.desk.matches(act_of(node, acting, Purpose.MATCHING))
+        return pages.render("matches.html", here="/matches", acting=acting, rows=[match_json(r) for r in rows])
+
+    @app.get("/matches/{ref}")
+    def show_match(ref: str, acting: focal) -> Response:
+        row = node.desk.match(act_of(node, acting, Purpose.MATCHING), ref)
+        return pages.render("match.html", here="/matches", acting=acting, match=match_json(row))
+
+    @app.post("/matches/{ref}")
+    def grant(ref: str, acting: focal, answer: Annotated[str, Form()]) -> Response:
+        act = act_of(node, acting, Purpose.MATCHING)
+        row = node.desk.match(act, ref)
+        chosen: Grant = "tell" if answer == "tell" else "hold"
+        node.desk.set_grant(act, row.case_id, row.match.other_country, chosen, "review")
+        return RedirectResponse(f"/matches/{row.match.match_ref}", status_code=303)

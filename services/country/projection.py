@@ -1,0 +1,97 @@
+"""Each event into the node's own tables, in the transaction that appends it: lists never lag behind the history."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from events.base import Erased, Event
+from events.case import CaseClosed, CaseReported, VictimIdentified, VictimNotIdentified, VictimScreened
+from events.consent import ConsentRecorded
+from events.database import Transaction
+from events.linkage import GrantSet, TokensPublished, TokensRevoked
+from events.match import MatchClosed, MatchTold
+from services.country.vault import Vault
+
+
+class Projection:
+    """`vault` tags the countries."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def apply(self, tx: Transaction, event: Event) -> None:
+        """Bring the tables up to date with one event; events that no list shows change nothing."""
+        match event:
+            case CaseReported():
+                tx.execute(
+                    "INSERT INTO cases (case_id, person_id, owner_org, state, identification, reported_on)"
+                    " VALUES (?, ?, ?, 'OPEN', 'UNASSESSED', ?)",
+                    (str(event.case_id), str(event.person_id), event.owner_org, event.reported_on.isoformat()),
+                )
+            case VictimScreened() | VictimIdentified() | VictimNotIdentified() | CaseClosed():
+                _case_moved(tx, event)
+            case ConsentRecorded():
+                _due(tx, event, datetime.combine(event.expires_on + timedelta(days=1), time(), UTC))
+            case TokensPublished():
+                self._published(tx, event)
+            case GrantSet():
+                _due(tx, event, event.grant_until)
+            case TokensRevoked():
+                tx.execute(
+                    "UPDATE publications SET state = 'revoked', reason = ?, batch = NULL WHERE person_id = ? AND country ="
+                    " (SELECT country FROM handles WHERE handle = ?)",
+                    (event.reason, str(event.person_id), event.handle),
+                )
+            case MatchTold() | MatchClosed():
+                _match_moved(tx, event)
+
+    def _published(self, tx: Transaction, event: TokensPublished) -> None:
+        if isinstance(event.country, Erased):
+            return
+        tag = self._vault.tag("country", event.country)
+        tx.execute(
+            "INSERT INTO handles (handle, person_id, country) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (event.handle, str(event.person_id), tag),
+        )
+        tx.execute(
+            "UPDATE publications SET state = 'published', reason = '', batch = NULL WHERE person_id = ? AND country = ?",
+            (str(event.person_id), tag),
+        )
+        _due(tx, event, event.grant_until)
+        _due(tx, event, datetime.combine(event.expires_on + timedelta(days=1), time(), UTC))
+
+
+_STATES = {
+    VictimScreened: ("identification", "SCREENED"),
+    VictimIdentified: ("identification", "IDENTIFIED"),
+    VictimNotIdentified: ("identification", "NOT_IDENTIFIED"),
+    CaseClosed: ("state", "CLOSED"),
+}
+
+
+def _case_moved(tx: Transaction, event: Event) -> None:
+    column, state = _STATES[type(event)]
+    tx.execute(f"UPDATE cases SET {column} = ? WHERE person_id = ?", (state, str(event.person_id)))  # noqa: S608  ours
+
+
+def _due(tx: Transaction, event: Event, at: datetime) -> None:
+    tx.execute(
+        "INSERT INTO due (person_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", (str(event.person_id), at.isoformat())
+    )
+
+
+def _match_moved(tx: Transaction, event: MatchTold | MatchClosed) -> None:
+    if isinstance(event, MatchTold):
+        tx.execute(
+            "INSERT INTO matches (match_ref, match_id, stream, person_id, state, told_at) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (match_ref) DO UPDATE SET state = excluded.state, told_at = excluded.told_at",
+            (
+                event.match_ref,
+                str(event.match_id),
+                str(event.stream),
+                str(event.person_id),
+                "BOTH_TOLD" if event.told == "both" else "TOLD",
+                event.at.isoformat(),
+            ),
+        )
+        _due(tx, event, event.decide_by)
+    else:
+        tx.execute("UPDATE matches SET state = 'CLOSED' WHERE stream = ?", (str(event.stream),))

@@ -1,0 +1,50 @@
+"""The node's own tables, beside the event tables of its store.
+
+No name, date or document stands in them; what tells something of a person (a country she fears, a grant) is sealed
+(services.country.vault), and looked up by a keyed tag.
+
+cases             one row a case, for lists
+case_references   tag of (organisation, reference of a file) -> case, so that a file read twice is taken once
+awaiting          what a first person signed and a second has to sign; no event yet
+publications      one row a person and country: where its tokens stand
+batches           evaluation requests under way; blinds sealed, gone when the batch is settled
+requests          which batch has been sent to which holder
+answers           what a holder said to a batch, until it is settled
+stopped_pairs     pairs whose holder answered wrongly: no more questions until an operator resumes
+evidence          signed wrong answers, kept
+handles           handle -> person
+matches           one row a match that this side was told
+departures        positions of the store's log that still have to leave, by topic and partition
+due               when a person's consents, grants or tokens must be looked at again
+cursors           how far the relay has read the store's log
+"""
+
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS cases (case_id TEXT PRIMARY KEY, person_id TEXT NOT NULL UNIQUE,
+       owner_org TEXT NOT NULL, state TEXT NOT NULL, identification TEXT NOT NULL, reported_on TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS case_references (reference BLOB PRIMARY KEY, case_id TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS awaiting (id TEXT PRIMARY KEY, kind TEXT NOT NULL, person_id TEXT NOT NULL,
+       case_id TEXT NOT NULL, country BLOB NOT NULL, box BLOB NOT NULL, asked_at TEXT NOT NULL,
+       UNIQUE (person_id, country, kind))""",
+    """CREATE TABLE IF NOT EXISTS publications (person_id TEXT NOT NULL, country BLOB NOT NULL, case_id TEXT NOT NULL,
+       state TEXT NOT NULL, reason TEXT NOT NULL, box BLOB NOT NULL, batch TEXT, PRIMARY KEY (person_id, country))""",
+    "CREATE INDEX IF NOT EXISTS publications_by_state ON publications (state, country)",
+    "CREATE INDEX IF NOT EXISTS publications_by_batch ON publications (batch)",
+    """CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL,
+       generation BIGINT NOT NULL, people TEXT NOT NULL, blinds BLOB NOT NULL, blinded BLOB NOT NULL,
+       asked_at TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS requests (batch TEXT NOT NULL, holder TEXT NOT NULL, PRIMARY KEY (batch, holder))",
+    """CREATE TABLE IF NOT EXISTS answers (batch TEXT NOT NULL, holder TEXT NOT NULL, item TEXT NOT NULL,
+       PRIMARY KEY (batch, holder))""",
+    "CREATE TABLE IF NOT EXISTS stopped_pairs (pair TEXT PRIMARY KEY, holder TEXT NOT NULL, reason TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS evidence (batch TEXT NOT NULL, holder TEXT NOT NULL, found_at TEXT NOT NULL,
+       record TEXT NOT NULL, PRIMARY KEY (batch, holder))""",
+    "CREATE TABLE IF NOT EXISTS handles (handle TEXT PRIMARY KEY, person_id TEXT NOT NULL, country BLOB NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS matches (match_ref TEXT PRIMARY KEY, match_id TEXT NOT NULL UNIQUE,
+       stream TEXT NOT NULL UNIQUE, person_id TEXT NOT NULL, state TEXT NOT NULL, told_at TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS departures (topic TEXT NOT NULL, partition BIGINT NOT NULL, position BIGINT NOT NULL,
+       urgent BIGINT NOT NULL, PRIMARY KEY (topic, partition, position))""",
+    "CREATE TABLE IF NOT EXISTS due (person_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (person_id, at))",
+    "CREATE INDEX IF NOT EXISTS due_by_time ON due (at)",
+    "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position BIGINT NOT NULL)",
+)

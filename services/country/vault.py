@@ -1,0 +1,48 @@
+"""What the node's own tables say of a person: sealed in its row, and found again by a keyed tag.
+
+A thief of the disk without the key-encryption key sees how many rows there are and which are alike, not what they say.
+"""
+
+import hashlib
+from typing import TypeVar
+
+from events.model import Value
+from keys import labels, seal
+
+V = TypeVar("V", bound=Value)
+
+
+class Vault:
+    """`store_key` seals, `search_key` tags; 32 bytes each."""
+
+    def __init__(self, store_key: bytes, search_key: bytes) -> None:
+        self._store_key = store_key
+        self._search_key = search_key
+
+    def tag(self, *parts: str) -> bytes:
+        """16 bytes that stand for these words in a column."""
+        message = labels.framed(labels.REFERENCE, *(p.encode() for p in parts))
+        return hashlib.blake2b(message, key=self._search_key, digest_size=16).digest()
+
+    def pseudonym(self, person_id: str) -> str:
+        """The name of a person in statistics, 32 hex digits: nothing links it to a handle."""
+        message = labels.framed(labels.PSEUDONYM, person_id.encode())
+        return hashlib.blake2b(message, key=self._search_key, digest_size=16).hexdigest()
+
+    def shut(self, place: tuple[str, ...], value: Value) -> bytes:
+        """Seal a value to its place: table and key of its row."""
+        return seal.seal(self._store_key, value.model_dump_json().encode(), _aad(place))
+
+    def open(self, place: tuple[str, ...], box: bytes, kind: type[V]) -> V:
+        """What was shut in this place. Raises keys.errors.SealBroken if it was moved or altered."""
+        return kind.model_validate_json(seal.unseal(self._store_key, bytes(box), _aad(place)))
+
+    def shut_bytes(self, place: tuple[str, ...], content: bytes) -> bytes:
+        return seal.seal(self._store_key, content, _aad(place))
+
+    def open_bytes(self, place: tuple[str, ...], box: bytes) -> bytes:
+        return seal.unseal(self._store_key, bytes(box), _aad(place))
+
+
+def _aad(place: tuple[str, ...]) -> bytes:
+    return labels.framed(*(p.encode() for p in place))

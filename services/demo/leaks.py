@@ -1,0 +1,150 @@
+"""Whether anything that left a country tells who somebody is: a search, and what to search for.
+
+Looked for: every name, date and document of every person, as written, in lower case, canonical and romanised, alone and
+joined; and unkeyed hashes of each. Looked in: the captured bytes as they are, the sealed bodies opened, and whatever in
+them decodes as base64 or hex, twice over. Short or common-looking strings count only as whole words, since random
+text holds them by chance; a name of fewer than six bytes is looked for only joined to the person's others.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from events.htcds.rows import PersonRow
+from matching.normalise.dates import parse_date
+from matching.normalise.documents import canonical_number
+from matching.normalise.names import romanise
+
+SHORTEST = 6
+"""Bytes: six random ones equal a given pattern once in 2.8e14."""
+SURE = 8
+"""ASCII letters: base64 text holds a given eight of them once in 2.8e14 places."""
+_RUN_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
+_RUN_HEX = re.compile(rb"(?:[0-9a-f]{2}){6,}|(?:[0-9A-F]{2}){6,}")
+_HEX_ONLY = re.compile(rb"[0-9a-fA-F]+")
+_WORD = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_LONG_RUN = 400
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Where something was found, and what kind of thing; never the thing itself."""
+
+    where: str
+    kind: str
+    offset: int
+
+
+class Needles:
+    """What must not be found. Memory: some 100 bytes for each of about a hundred strings a person."""
+
+    def __init__(self) -> None:
+        self._by_start: dict[bytes, list[tuple[bytes, bool, str]]] = defaultdict(list)
+        self._known: set[bytes] = set()
+
+    @classmethod
+    def of_people(cls, people: Iterable[PersonRow]) -> "Needles":
+        needles = cls()
+        for person in people:
+            for kind, value in _forms(person):
+                needles.add(kind, value)
+        return needles
+
+    def add(self, kind: str, value: str) -> None:
+        """Look for this value, its lower case, and their unkeyed hashes."""
+        for text in {value, value.lower()}:
+            raw = text.encode()
+            if len(raw) >= SHORTEST:
+                self._add(raw, _word_only(raw), kind)
+            for digest in (
+                hashlib.sha256(raw).digest(),
+                hashlib.blake2b(raw).digest(),
+                hashlib.blake2b(raw, digest_size=32).digest(),
+            ):
+                self._add(digest, False, f"unkeyed hash of a {kind}")
+
+    def _add(self, raw: bytes, word_only: bool, kind: str) -> None:
+        if raw not in self._known:
+            self._known.add(raw)
+            self._by_start[raw[:SHORTEST]].append((raw, word_only, kind))
+
+    def find(self, where: str, data: bytes) -> list[Leak]:
+        """Every place in these bytes, and in what decodes from them, where something stands."""
+        return [leak for layer, text in _layers(data) for leak in self._search(f"{where}{layer}", text)]
+
+    def _search(self, where: str, data: bytes) -> Iterator[Leak]:
+        starts = self._by_start
+        for at in [i for i in range(len(data) - SHORTEST + 1) if data[i : i + SHORTEST] in starts]:
+            for raw, word_only, kind in starts[data[at : at + SHORTEST]]:
+                if data.startswith(raw, at) and not (word_only and _inside_word(data, at, len(raw))):
+                    yield Leak(where, kind, at)
+
+
+def _word_only(raw: bytes) -> bool:
+    return raw.isascii() and (len(raw) < SURE or _HEX_ONLY.fullmatch(raw) is not None)
+
+
+def _inside_word(data: bytes, at: int, length: int) -> bool:
+    before = at > 0 and data[at - 1] in _WORD
+    after = at + length < len(data) and data[at + length] in _WORD
+    return before or after
+
+
+def _layers(data: bytes, depth: int = 2) -> Iterator[tuple[str, bytes]]:
+    yield "", data
+    if depth:
+        for name, decoded in (("base64", _unbase64(data)), ("hex", _unhex(data))):
+            if decoded:
+                for layer, text in _layers(decoded, depth - 1):
+                    yield f" > {name}{layer}", text
+
+
+def _unbase64(data: bytes) -> bytes:
+    """All that decodes, joined by zero bytes. A short run is tried from each of its first four letters."""
+    out = []
+    for run in _RUN_BASE64.findall(data):
+        plain = run.rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
+        for start in range(4 if len(plain) < _LONG_RUN else 1):
+            part = plain[start:]
+            part = part[: len(part) - (len(part) % 4 == 1)]
+            out.append(base64.b64decode(part + b"=" * (-len(part) % 4)))
+    return b"\0".join(out)
+
+
+def _unhex(data: bytes) -> bytes:
+    return b"\0".join(binascii.unhexlify(run) for run in _RUN_HEX.findall(data))
+
+
+def _forms(person: PersonRow) -> Iterator[tuple[str, str]]:
+    forms = [(person.first_name, person.second_name), (person.latin_first_name, person.latin_second_name)]
+    for first, second in forms:
+        yield from _joined([p for p in (first, second) if p])
+        yield from _joined([r for p in f"{first} {second}".split() if (r := romanise(p))])
+    for alias in person.aliases:
+        yield from (("name", alias), ("name", romanise(alias)))
+    yield from _dates(person)
+    if person.document_number:
+        yield from (("document", person.document_number), ("document", canonical_number(person.document_number)))
+
+
+def _joined(parts: list[str]) -> Iterator[tuple[str, str]]:
+    for part in parts:
+        yield "name", part
+    if len(parts) > 1:
+        for order in (parts, parts[::-1], sorted(parts)):
+            for glue in ("", " ", "|", ", ", "\x1f"):
+                yield "name", glue.join(order)
+
+
+def _dates(person: PersonRow) -> Iterator[tuple[str, str]]:
+    if len(person.birth_date) == len("YYYY-MM-DD"):
+        parsed = parse_date(person.birth_date)
+        year, month, day = person.birth_date.split("-")
+        for y in {year, parsed.year}:
+            for glue in ("-", "/", ""):
+                yield "birth date", glue.join((y, month, day))
+                yield "birth date", glue.join((day, month, y))

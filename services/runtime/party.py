@@ -1,0 +1,88 @@
+"""What every party's process is made of, from its settings: charter, ring, database, carrier, clock.
+
+For composition roots alone; services are given the parts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from events.charter import Charter, load_charter
+from events.clock import Clock, SystemClock
+from events.database import Database, open_database
+from events.errors import CharterInvalid
+from events.kafka import KafkaStream, Tls
+from events.stream import Stream
+from keys.errors import KeysError
+from keys.ring import KeyRing, load_kek
+from services.runtime.errors import InputInvalid
+from services.runtime.settings import PartySettings
+
+
+@dataclass(frozen=True)
+class Party:
+    """The parts of one party. `digest` is the charter's; `kek` wraps what else stands in the home folder."""
+
+    id: str
+    charter: Charter
+    digest: bytes
+    ring: KeyRing
+    kek: bytes
+    database: Database
+    stream: Stream
+    clock: Clock
+
+
+class Service(Protocol):
+    """What a process loops."""
+
+    def open(self) -> None:
+        """Make tables and topics. Raises StreamUnavailable: call again."""
+        ...
+
+    def step(self) -> bool:
+        """One round. Returns whether anything was done."""
+        ...
+
+
+def load_party(settings: PartySettings, party: str) -> Party:
+    """Everything that a party's process needs. Raises InputInvalid: a file is missing or wrong, or names another."""
+    try:
+        charter, digest = load_charter(settings.charter)
+        charter.party(party)
+        kek = load_kek(settings.kek)
+        ring = KeyRing.open(settings.ring, kek)
+    except (CharterInvalid, KeysError) as error:
+        raise InputInvalid(str(error)) from error
+    return Party(
+        id=party,
+        charter=charter,
+        digest=digest,
+        ring=ring,
+        kek=kek,
+        database=open_database(settings.database_url, schema="samaki_" + party.lower().replace(".", "_")),
+        stream=KafkaStream(",".join(settings.bootstrap), f"{charter.region}.", tls=_tls(settings)),
+        clock=SystemClock(),
+    )
+
+
+def _tls(settings: PartySettings) -> Tls | None:
+    files: tuple[Path | None, ...] = (settings.kafka_ca, settings.kafka_certificate, settings.kafka_key)
+    ca, certificate, key = files
+    return Tls(ca, certificate, key) if ca and certificate and key else None
+
+
+def looped(service: Service) -> Callable[[], bool]:
+    """The step of a pump: opens the service first, and again until the broker answers."""
+    opened = False
+
+    def step() -> bool:
+        nonlocal opened
+        if not opened:
+            service.open()
+            opened = True
+            return True
+        return service.step()
+
+    return step
