@@ -222,7 +222,7 @@ class Index:
 
         A handle has at most as many rows here as the charter has slots.
         """
-        room = self._caps[value[1]] + 1
+        room = (self._caps[value[1]] + 1) * len(self._slots)
         return {(handle, country, pair) for handle, country, pair in tx.execute(
             "SELECT handle, country, pair FROM slots WHERE peppered = ? AND recipe = ? AND pair = ? AND epoch = ? "
             "ORDER BY handle LIMIT ?", (*value, room),

@@ -1,4 +1,4 @@
-"""The `samaki` command. Each sub-command loads its part only when it is asked for, so that a slow link waits for nothing.
+"""The `samaki` command. Each sub-command loads its part only when it is asked for.
 
 Exit codes: 0 done, 2 usage, 3 an input was wrong, 4 a peer cannot be reached, 1 anything else.
 """

@@ -129,11 +129,12 @@ def _add_signatures(app: FastAPI, node: Node, sign_in: SignIn) -> None:
                 "id": w.id,
                 "kind": w.kind,
                 "case_id": w.case_id,
+                "reference": reference,
                 "country": w.asked.country,
                 "asked_by": w.asked.by.staff,
                 "asked_at": w.asked_at,
             }
-            for w in rows
+            for w, reference in rows
         ]
 
     @app.post("/api/signatures")

@@ -38,8 +38,12 @@ class NodeClient:
 
     def import_csv(self, data: bytes, stated: Mapping[str, Any]) -> Any:
         """Send a file of people. Returns the node's report."""
-        return self._answer("POST", "/api/imports", files={"file": ("people.csv", data, "text/csv")},
-                            data={"stated": json.dumps(stated)})
+        return self._answer(
+            "POST",
+            "/api/imports",
+            files={"file": ("people.csv", data, "text/csv")},
+            data={"stated": json.dumps(stated)},
+        )
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
         try:
@@ -94,7 +98,8 @@ def import_file(
         f"{report['cases']} cases opened, {report['with_identifiers']} with identifiers; {report['asked']} publications"
         f" wait for a focal point; {len(report['rejects'])} rows refused"
         + (f", listed in {rejected}." if report["rejects"] else "."),
-        markup=False, highlight=False,
+        markup=False,
+        highlight=False,
     )
     return bool(report["rejects"])
 
@@ -116,8 +121,14 @@ def list_matches(node: str, token_file: Path, *, as_json: bool) -> None:
     for column in ("Match", "Our record", "Other country", "Told", "Evidence", "Decide by"):
         table.add_column(column)
     for row in rows:
-        table.add_row(row["match_ref"], row["reference"] or row["case_id"][:8], row["other_country"],
-                      row["state"].lower(), row["band"], row["decide_by"][:10])
+        table.add_row(
+            row["match_ref"],
+            row["reference"] or row["case_id"][:8],
+            row["other_country"],
+            row["state"].lower(),
+            row["band"],
+            row["decide_by"][:10],
+        )
     Console().print(table)
 
 
@@ -135,6 +146,8 @@ def show_match(node: str, token_file: Path, ref: str, *, as_json: bool) -> None:
 def grant_match(node: str, token_file: Path, ref: str, grant: str, reason: str) -> None:
     if grant not in {"tell", "hold"}:
         raise SettingsInvalid("A grant is tell or hold.")
-    answer = NodeClient.from_file(node, token_file).post(f"/api/matches/{ref}/grant", {"grant": grant, "reason": reason})
+    answer = NodeClient.from_file(node, token_file).post(
+        f"/api/matches/{ref}/grant", {"grant": grant, "reason": reason}
+    )
     said = {"set": "The grant is set.", "awaits_second_person": "A second person must sign; it waits on their list."}
     print(said[answer["state"]])  # noqa: T201  the command's answer

@@ -178,7 +178,7 @@ class Desk:
         _require_role(act, Role.TRM_FOCAL_POINT)
         with self._db.transaction() as tx:
             for name in names:
-                self._publications.decline(tx, act, name)
+                self._publications.decline(tx, name)
 
     def set_grant(self, act: Act, case_id: UUID, country: str, grant: Grant, reason: GrantReason) -> bool:
         """A `hold` is set at once. A `tell` waits for a second person. Returns whether it is set."""
@@ -260,11 +260,14 @@ class Desk:
                 self._log_refusal(act, case_id)
             raise
 
-    def awaiting(self, act: Act) -> list[Waiting]:
-        """What waits for a second person, for a focal point."""
+    def awaiting(self, act: Act) -> list[tuple[Waiting, str | None]]:
+        """What waits for a second person, with the file reference of whom it is about: a reading, and logged."""
         _require_role(act, Role.TRM_FOCAL_POINT)
-        with self._db.reading() as tx:
-            return self._publications.awaiting(tx)
+        with self._db.transaction() as tx:
+            waiting = self._publications.awaiting(tx)
+            known = {case_id: self._records.case(tx, case_id) for case_id in {w.case_id for w in waiting}}
+            self._log(tx, act, [case.person_id for case in known.values()], frozenset({"reference"}), "desk")
+            return [(w, known[w.case_id].reference) for w in waiting]
 
     def _own_case(self, tx: Transaction, act: Act, case_id: UUID) -> Case:
         _require_role(act, *_CASE_ROLES)

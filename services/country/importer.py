@@ -92,8 +92,8 @@ class Importer:
             ids = [(new_id(), new_id()) for _ in chunk]
             self._keys.create(person_id for _, person_id in ids)
             with self._db.transaction() as tx:
-                for row, (case_id, person_id) in zip(chunk, ids, strict=True):
-                    outcome = self._row(tx, act, row, case_id, person_id, stated)
+                for row, names in zip(chunk, ids, strict=True):
+                    outcome = self._row(tx, act, row, names, stated)
                     if isinstance(outcome, Reject):
                         rejects.append(outcome)
                     else:
@@ -102,10 +102,9 @@ class Importer:
                         asked += max(outcome, 0)
         return Report(cases, with_identifiers, asked, tuple(sorted(rejects, key=lambda r: r.row)))
 
-    def _row(
-        self, tx: Transaction, act: Act, row: PersonRow, case_id: UUID, person_id: UUID, stated: Stated
-    ) -> int | Reject:
+    def _row(self, tx: Transaction, act: Act, row: PersonRow, ids: tuple[UUID, UUID], stated: Stated) -> int | Reject:
         """How many publications were asked for; -1: no identifiers recorded, since consent C2 does not stand."""
+        case_id, person_id = ids
         reference = self._vault.tag("record", act.by.organisation, row.reference)
         if tx.execute("SELECT 1 FROM case_references WHERE reference = ?", (reference,)):
             return Reject(row.number, "record_id", "this record was imported before")

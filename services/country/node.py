@@ -45,6 +45,9 @@ class NodeStatus:
     open_batches: dict[str, int]
     waits_for: dict[str, str]
     """Pair -> why no question can be asked."""
+    linkage_written: int
+    linkage_confirmed: int
+    """Envelopes to the matcher, over all partitions: written, and confirmed by its signed heads."""
     told: int
     """Matches that this side was told."""
     roomy_tick: int
@@ -176,7 +179,7 @@ class Node:
 
     def status(self) -> NodeStatus:
         """What the node has done and what it waits for."""
-        post = self._post.status()
+        post, places = self._post.status(), self._post.places(f"linkage.{self.country}")
         with self._db.reading() as tx:
             roomy = tx.execute("SELECT position FROM cursors WHERE name = 'roomy_tick'")
             return NodeStatus(
@@ -185,6 +188,8 @@ class Node:
                 leaving=self._relay.waiting(tx) + self._uncollected(tx),
                 open_batches=_grouped(tx, "SELECT pair, COUNT(*) FROM batches GROUP BY pair"),
                 waits_for=self.evaluations.waits_for(tx),
+                linkage_written=sum(p.seq + 1 for p in places),
+                linkage_confirmed=sum(p.acked + 1 for p in places),
                 told=_one(tx, "SELECT COUNT(*) FROM matches"),
                 roomy_tick=int(roomy[0][0]) if roomy else -1,
                 post=post,

@@ -85,7 +85,9 @@ def _add_awaiting(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> No
     @app.get("/awaiting")
     def show_awaiting(acting: focal) -> Response:
         rows = node.desk.awaiting(act_of(node, acting, Purpose.MATCHING))
-        return pages.render("awaiting.html", here="/awaiting", acting=acting, rows=rows[:100], count=len(rows))
+        return pages.render(
+            "awaiting.html", here="/awaiting", acting=acting, rows=[w for w, _ in rows[:100]], count=len(rows)
+        )
 
     @app.post("/awaiting")
     def decide(acting: focal, request_id: Annotated[UUID, Form()], answer: Annotated[str, Form()]) -> Response:

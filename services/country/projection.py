@@ -36,8 +36,8 @@ class Projection:
                 _due(tx, event, event.grant_until)
             case TokensRevoked():
                 tx.execute(
-                    "UPDATE publications SET state = 'revoked', reason = ?, batch = NULL WHERE person_id = ? AND country ="
-                    " (SELECT country FROM handles WHERE handle = ?)",
+                    "UPDATE publications SET state = 'revoked', reason = ?, batch = NULL WHERE person_id = ?"
+                    " AND country = (SELECT country FROM handles WHERE handle = ?)",
                     (event.reason, str(event.person_id), event.handle),
                 )
             case MatchTold() | MatchClosed():
@@ -52,7 +52,8 @@ class Projection:
             (event.handle, str(event.person_id), tag),
         )
         tx.execute(
-            "UPDATE publications SET state = 'published', reason = '', batch = NULL WHERE person_id = ? AND country = ?",
+            "UPDATE publications SET state = 'published', reason = '', batch = NULL"
+            " WHERE person_id = ? AND country = ?",
             (str(event.person_id), tag),
         )
         _due(tx, event, event.grant_until)

@@ -121,7 +121,8 @@ class Publications:
     def _ask(self, tx: Transaction, act: Act, case: Case, country: str) -> UUID:
         asked = Approved(country=country, asked_by=act.by)
         tx.execute(
-            "INSERT INTO publications (person_id, country, case_id, state, reason, box) VALUES (?, ?, ?, 'asked', '', ?)"
+            "INSERT INTO publications (person_id, country, case_id, state, reason, box)"
+            " VALUES (?, ?, ?, 'asked', '', ?)"
             " ON CONFLICT (person_id, country) DO UPDATE SET state = 'asked', reason = '', box = excluded.box",
             (
                 str(case.person_id),
@@ -185,7 +186,7 @@ class Publications:
             self._tell(tx, act, person_id, asked)
         tx.execute("DELETE FROM awaiting WHERE id = ?", (str(name),))
 
-    def decline(self, tx: Transaction, act: Act, name: UUID) -> None:
+    def decline(self, tx: Transaction, name: UUID) -> None:
         """The second person does not sign: what was asked for is over, and says so."""
         kind, person_id, asked = self._find(tx, name)
         if kind == "publish":

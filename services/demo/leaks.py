@@ -11,12 +11,11 @@ import binascii
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from events.htcds.rows import PersonRow
-from matching.normalise.dates import parse_date
-from matching.normalise.documents import canonical_number
+from matching.normalise.dates import birth_date
+from matching.normalise.documents import document
 from matching.normalise.names import romanise
 
 SHORTEST = 6
@@ -47,7 +46,8 @@ class Needles:
         self._known: set[bytes] = set()
 
     @classmethod
-    def of_people(cls, people: Iterable[PersonRow]) -> "Needles":
+    def of_people(cls, people: Iterable[Mapping[str, str]]) -> "Needles":
+        """From rows of HTCDS columns, as written."""
         needles = cls()
         for person in people:
             for kind, value in _forms(person):
@@ -119,16 +119,17 @@ def _unhex(data: bytes) -> bytes:
     return b"\0".join(binascii.unhexlify(run) for run in _RUN_HEX.findall(data))
 
 
-def _forms(person: PersonRow) -> Iterator[tuple[str, str]]:
-    forms = [(person.first_name, person.second_name), (person.latin_first_name, person.latin_second_name)]
-    for first, second in forms:
+def _forms(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    names = [("prs_FirstName", "prs_SecondName"), ("x_LatinFirstName", "x_LatinSecondName")]
+    for first, second in ((row.get(a, ""), row.get(b, "")) for a, b in names):
         yield from _joined([p for p in (first, second) if p])
         yield from _joined([r for p in f"{first} {second}".split() if (r := romanise(p))])
-    for alias in person.aliases:
-        yield from (("name", alias), ("name", romanise(alias)))
-    yield from _dates(person)
-    if person.document_number:
-        yield from (("document", person.document_number), ("document", canonical_number(person.document_number)))
+    for alias in filter(None, row.get("x_Aliases", "").split(";")):
+        yield from (("name", alias.strip()), ("name", romanise(alias)))
+    yield from _dates(row["prs_Birthdate"])
+    number = row.get("prs_IdentityNumber", "")
+    known = document(number, row["prs_Citizenship"][:2])
+    yield from (("document", form) for form in {number, known.number if known else number} if form)
 
 
 def _joined(parts: list[str]) -> Iterator[tuple[str, str]]:
@@ -140,11 +141,11 @@ def _joined(parts: list[str]) -> Iterator[tuple[str, str]]:
                 yield "name", glue.join(order)
 
 
-def _dates(person: PersonRow) -> Iterator[tuple[str, str]]:
-    if len(person.birth_date) == len("YYYY-MM-DD"):
-        parsed = parse_date(person.birth_date)
-        year, month, day = person.birth_date.split("-")
-        for y in {year, parsed.year}:
-            for glue in ("-", "/", ""):
-                yield "birth date", glue.join((y, month, day))
-                yield "birth date", glue.join((day, month, y))
+def _dates(written: str) -> Iterator[tuple[str, str]]:
+    if written.count("-") != 2:
+        return  # a year alone is in every time of every log
+    year, month, day = written.split("-")
+    for y in {year, birth_date(written).year or year}:
+        for glue in ("-", "/", ""):
+            yield "birth date", glue.join((y, month, day))
+            yield "birth date", glue.join((day, month, y))

@@ -5,6 +5,7 @@ and each is told by the kernel to end when the demo dies without a word.
 """
 
 import ctypes
+import os
 import signal
 import subprocess
 import time
@@ -47,7 +48,7 @@ class Processes:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_us,
+                preexec_fn=_die_with_us,  # noqa: PLW1509  the demo starts processes before any thread
             )
         self._running[name] = process
         return process
@@ -64,6 +65,10 @@ class Processes:
 
     def pid(self, name: str) -> int:
         return self._running[name].pid
+
+    def memory(self) -> dict[str, float]:
+        """Resident memory of each running process, in MB (10^6 bytes)."""
+        return {name: _resident(process.pid) for name, process in self._running.items() if name != "broker"}
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._running)
@@ -92,6 +97,11 @@ class Processes:
         self._running.clear()
         while self._endings:
             subprocess.run(self._endings.pop(), check=False, capture_output=True, start_new_session=True)
+
+
+def _resident(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _die_with_us() -> None:

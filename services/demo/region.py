@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
+from events.base import Role
 from events.charter import Allowance, Charter, Member, Party, SigningKey, sign_charter
 from events.model import pair_of
 from keys import seal, sign
@@ -18,6 +20,7 @@ from keys.ring import KeyRing, Purpose, new_kek
 from services.runtime.staff import Entry, Register, digest_of, new_token
 
 SLOTS = ("DOC", "FULL", "FULL", "BYX", "BYX")
+Seeds = tuple[bytes, bytes, bytes]
 NAMES = {
     "KH": "Cambodia",
     "CN": "China",
@@ -29,19 +32,19 @@ NAMES = {
 KEY_YEARS = timedelta(days=365)
 """Event signing keys live one year."""
 
-COUNTRY_STAFF: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "worker": ("welfare-office", ("case_worker", "first_responder")),
-    "supervisor": ("welfare-office", ("supervisor",)),
-    "authority": ("identification-board", ("identification_authority",)),
-    "focal": ("trm-desk", ("trm_focal_point",)),
-    "deputy": ("trm-desk", ("trm_focal_point",)),
-    "operator": ("node-operations", ("node_operator",)),
-    "reviewer": ("security-review", ("security_reviewer",)),
+COUNTRY_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
+    "worker": ("welfare-office", (Role.CASE_WORKER, Role.FIRST_RESPONDER)),
+    "supervisor": ("welfare-office", (Role.SUPERVISOR,)),
+    "authority": ("identification-board", (Role.IDENTIFICATION_AUTHORITY,)),
+    "focal": ("trm-desk", (Role.TRM_FOCAL_POINT,)),
+    "deputy": ("trm-desk", (Role.TRM_FOCAL_POINT,)),
+    "operator": ("node-operations", (Role.NODE_OPERATOR,)),
+    "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
 }
-OFFICE_STAFF: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "analyst": ("secretariat", ("analyst",)),
-    "operator": ("secretariat", ("node_operator",)),
-    "reviewer": ("security-review", ("security_reviewer",)),
+OFFICE_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
+    "analyst": ("secretariat", (Role.ANALYST,)),
+    "operator": ("secretariat", (Role.NODE_OPERATOR,)),
+    "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
 }
 
 
@@ -130,17 +133,23 @@ def _party_ids(countries: tuple[str, ...]) -> tuple[str, ...]:
 
 def _party(party: str, seed: bytes, now: datetime) -> Party:
     key = SigningKey(
-        id=f"{party}/signing/1",
+        id=f"{party}.signing.1",
         public=sign.public_key(seed).hex(),
         valid_from=now - timedelta(days=1),
         valid_until=now + KEY_YEARS,
     )
-    kind = "matcher" if party == "matcher" else "keyholder" if party.endswith(".holder") else "country"
-    return Party(id=party, kind=kind, country=None if party == "matcher" else party[:2], signing=(key,))
+    return Party(id=party, kind=_kind(party), country=None if party == "matcher" else party[:2], signing=(key,))
 
 
-def _publics(seeds: tuple[bytes, ...]) -> tuple[str, ...]:
-    return tuple(sign.public_key(s).hex() for s in seeds)
+def _kind(party: str) -> Literal["country", "keyholder", "matcher"]:
+    if party == "matcher":
+        return "matcher"
+    return "keyholder" if party.endswith(".holder") else "country"
+
+
+def _publics(seeds: Seeds) -> tuple[str, str, str]:
+    one, two, three = (sign.public_key(s).hex() for s in seeds)
+    return one, two, three
 
 
 def _furnish(region: Region, party: str, seed: bytes, now: datetime) -> None:
@@ -158,7 +167,7 @@ def _furnish(region: Region, party: str, seed: bytes, now: datetime) -> None:
         primary=True,
     )
     for purpose in _further_purposes(party):
-        ring.add(purpose, f"{party}/{purpose}/1", seal.new_key(), valid_from=now, primary=True)
+        ring.add(purpose, f"{party}.{purpose}.1", seal.new_key(), valid_from=now, primary=True)
     _staff(region, party)
 
 

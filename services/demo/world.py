@@ -5,8 +5,9 @@ the focal point will hold back does not: a hold is decided when the tokens are a
 """
 
 import csv
+import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -139,14 +140,20 @@ def write_csv(world: World, directory: Path) -> None:
     """One file a country, with the consents as columns, and `truth.csv` if the truth is known."""
     directory.mkdir(parents=True, exist_ok=True)
     for country, rows in world.rows.items():
-        header = tuple(rows[0].values) if rows else (*COLUMNS, *CONSENTS)
-        _write(directory / f"{country}.csv", header, ([row.values[name] for name in header] for row in rows))
+        (directory / f"{country}.csv").write_bytes(csv_bytes(rows))
     if world.truth is not None:
-        _write(directory / "truth.csv", TRUTH, world.truth)
+        (directory / "truth.csv").write_bytes(_csv(TRUTH, world.truth))
 
 
-def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+def csv_bytes(rows: Sequence[Row]) -> bytes:
+    """One country's file. What was read and is not UTF-8 is written as it was."""
+    header = tuple(rows[0].values) if rows else (*COLUMNS, *CONSENTS)
+    return _csv(header, ([row.values[name] for name in header] for row in rows))
+
+
+def _csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue().encode("utf-8", errors="surrogateescape")

@@ -77,7 +77,7 @@ class Pump:
                 self._nudge.clear()
                 self._round()
         finally:
-            # Whatever ends this thread unasked ends the process: HTTP alone would look alive and do nothing.
+            # Whatever ends this thread unasked (a log on a full disk) ends the process: HTTP alone would look alive.
             self.gave_up = not self._stopping.is_set()
             self.on_end()
 
@@ -86,7 +86,7 @@ class Pump:
             busy = self._step()
         except StreamUnavailable as error:
             self._lost(error)
-        except Exception as error:  # noqa: BLE001  the supervisor
+        except BaseException as error:  # noqa: BLE001  the supervisor; a SystemExit would end the thread unseen
             self._failed(error)
         else:
             self._succeeded()
@@ -106,7 +106,7 @@ class Pump:
         self._unreachable = True
         self._back_off()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self._failures += 1
         self.gave_up = self._failures >= self._patience
         self._log.error("step.failed", attempt=self._failures, limit=self._patience, **failure(error))

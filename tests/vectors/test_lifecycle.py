@@ -43,7 +43,7 @@ def test_the_roles_are_the_laws():
 def test_the_consents_and_what_they_must_name_are_the_laws():
     assert list(CONSENTS) == list(LAW["consents"])
     names = {c: tuple(f for f in fields if f != "expires_on") for c, fields in LAW["consents"].items() if fields}
-    assert {**MUST_NAME, "C4": ("allowed_countries",)} == names
+    assert names == {**MUST_NAME, "C4": ("allowed_countries",)}
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -76,7 +76,10 @@ def test_moves_are_the_laws(name):
 @pytest.mark.parametrize("name", EVENTS)
 def test_what_leaves_the_country_is_what_the_law_lets_leave(name):
     left = {field for event, field in LEFT_OUT if event == name}
-    law = [(w["to"], w["what"], [f for f in w["carries"] if f not in left], w["needs"]) for w in LAW["events"][name]["wire"]]
+    law = [
+        (w["to"], w["what"], [f for f in w["carries"] if f not in left], w["needs"])
+        for w in LAW["events"][name]["wire"]
+    ]
     assert [(w.to, w.what, list(w.carries), list(w.needs)) for w in EVENTS[name].rules.wire] == law
 
 

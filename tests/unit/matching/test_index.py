@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -14,10 +15,17 @@ LATER = NOW + timedelta(days=90)
 PEPPER = b"p" * 32
 
 
-@pytest.fixture
-def database():
-    opened = open_database("sqlite:///:memory:")
-    yield opened
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request):
+    if request.param == "sqlite":
+        opened = open_database("sqlite:///:memory:")
+        yield opened
+    else:
+        schema = f"index_{uuid4().hex}"
+        opened = open_database(request.getfixturevalue("postgres_dsn"), schema=schema)
+        yield opened
+        with opened.transaction() as tx:
+            tx.execute(f"DROP SCHEMA {schema} CASCADE")
     opened.close()
 
 

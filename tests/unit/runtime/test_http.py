@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import Response
+from pydantic import Field
 
 from events.errors import NotYet, Refused, StoreConflict, StreamUnavailable
 from events.model import Value
@@ -19,7 +20,7 @@ class Report(Value):
     name: str
     born: date
     case: UUID
-    tags: dict[str, int] = {}
+    tags: dict[str, int] = Field(default_factory=dict)
 
 
 @pytest.fixture
@@ -88,7 +89,8 @@ def test_a_refused_body_is_told_where_and_what_was_expected(client):
 
 
 def test_a_body_that_is_no_json_is_not_repeated(client):
-    answer = client.post("/reports", content=f'{{"name": {SECRET}'.encode(), headers={"Content-Type": "application/json"})
+    broken = f'{{"name": {SECRET}'.encode()
+    answer = client.post("/reports", content=broken, headers={"Content-Type": "application/json"})
     is_problem(answer, 422, "invalid")
     assert SECRET not in answer.text
 

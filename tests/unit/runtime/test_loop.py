@@ -150,10 +150,26 @@ def test_a_success_between_failures_starts_the_count_again(run):
     assert not pump.gave_up
 
 
-def test_whatever_ends_the_thread_unasked_ends_the_process(run):
-    pump = run(Script(SystemExit()))
-    assert pump.ended.wait(10)
+def test_a_step_that_wants_to_end_the_thread_is_a_failure_like_another(run):
+    step = Script(SystemExit(), False)
+    pump = run(step, idle=LONG)
+    assert step.done.wait(10)
+    assert not pump.gave_up
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_whatever_ends_the_thread_unasked_ends_the_process():
+    class FullDisk:
+        def error(self, *_, **__):
+            raise OSError("No space left on device")
+
+    ended = threading.Event()
+    pump = Pump(Script(ValueError()), FullDisk(), backoff=QUICK)
+    pump.on_end = ended.set
+    pump.start()
+    assert ended.wait(10)
     assert pump.gave_up
+    assert pump.stop()
 
 
 def test_waits_grow_up_to_the_longest(log):

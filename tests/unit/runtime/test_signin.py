@@ -42,8 +42,8 @@ def bearer(token, **more):
     return {"Authorization": f"Bearer {token}", **more}
 
 
-def signed_in(client, token="keos-token"):
-    answer = client.post("/sign-in", data={"token": token}, headers=OURS)
+def signed_in(client):
+    answer = client.post("/sign-in", data={"token": "keos-token"}, headers=OURS)
     assert answer.status_code == 303
     return answer
 

@@ -10,8 +10,8 @@ from services.runtime.errors import StaffInvalid
 from services.runtime.staff import Entry, Officer, Register, digest_of, new_token
 
 
-def entry(staff="noy", token="t", roles=(Role.CASE_WORKER,)):
-    return Entry(staff=staff, organisation="mlsw", roles=roles, token_sha256=digest_of(token))
+def entry(staff="noy", shown="t", roles=(Role.CASE_WORKER,)):
+    return Entry(staff=staff, organisation="mlsw", roles=roles, token_sha256=digest_of(shown))
 
 
 def test_a_token_has_256_bits_and_is_never_the_same_twice():
@@ -77,7 +77,7 @@ def test_a_missing_register_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
-        ([entry(), entry(token="u")], "staff id twice"),
+        ([entry(), entry(shown="u")], "staff id twice"),
         ([entry(), entry(staff="keo")], "token twice"),
         ([entry(roles=())], "without a role"),
         ([entry(roles=(Role.NODE,))], "role of a machine"),

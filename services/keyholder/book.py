@@ -1,0 +1,209 @@
+"""What a key holder must not forget: shares it has drawn, requests it has taken, evaluations it has counted.
+
+The life of a request: `keep` writes it down, in the transaction that moves the stream's head; `count` counts it, once,
+before anything is computed; the answer is written in the transaction that `answered` it. If we crash between any two,
+it goes on from where it was: nothing is lost, nothing is counted or answered twice. Its digest is remembered as long as
+its epoch runs, so that the same request again costs nothing; its elements for a few days, in case its answer is lost
+with a broker.
+
+All functions work in the caller's transaction. No identifier and no token stands in these tables.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from events.database import Transaction
+from events.messages import EvaluatedTotal, EvaluationAsked
+from keys import quota
+
+TABLES: Final = (
+    # announced: 0 | 1. `proof` is published with the share; the secret stands in the key ring
+    """CREATE TABLE IF NOT EXISTS holder_shares (
+        pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, public BLOB NOT NULL,
+        proof BLOB NOT NULL, announced BIGINT NOT NULL, PRIMARY KEY (pair, epoch, generation))""",
+    # state: waiting | counted | answered; item: the request, '' once it is old
+    """CREATE TABLE IF NOT EXISTS holder_requests (
+        id BIGSERIAL PRIMARY KEY, digest BLOB NOT NULL UNIQUE, country TEXT NOT NULL, epoch BIGINT NOT NULL,
+        state TEXT NOT NULL, item TEXT NOT NULL, answered_on BIGINT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS holder_requests_open ON holder_requests (country, id) WHERE state <> 'answered'",
+    # what keys.quota is asked with
+    """CREATE TABLE IF NOT EXISTS holder_windows (
+        country TEXT NOT NULL, pair TEXT NOT NULL, day BIGINT NOT NULL, spent BIGINT NOT NULL,
+        PRIMARY KEY (country, pair))""",
+    # the account behind the totals; told: what the last total said
+    """CREATE TABLE IF NOT EXISTS holder_days (
+        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL,
+        PRIMARY KEY (country, pair, epoch, day))""",
+    """CREATE TABLE IF NOT EXISTS holder_told (
+        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL,
+        PRIMARY KEY (country, pair, epoch))""",
+    "CREATE TABLE IF NOT EXISTS holder_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+)
+KEPT_DAYS: Final = 7
+"""How long an answered request can be answered again unasked: as long as a stream keeps its envelopes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that waits for its answer. `counted`: against the quota, already."""
+
+    digest: bytes
+    country: str
+    counted: bool
+    asked: EvaluationAsked
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one country has asked of one share of this holder. `spent` on `day`, the last day it asked."""
+
+    country: str
+    pair: str
+    day: int
+    spent: int
+    total: int
+    most_in_a_day: int
+
+
+def day_of(at: datetime) -> int:
+    """The number of a day in UTC, from 1 January 1970."""
+    return int(at.timestamp() // 86400)
+
+
+def keep(tx: Transaction, digest: bytes, country: str, asked: EvaluationAsked) -> None:
+    """Write a request down. Answered before: it is answered again, and costs nothing. Waiting: it waits on."""
+    tx.execute(
+        "INSERT INTO holder_requests (digest, country, epoch, state, item, answered_on)"
+        " VALUES (?, ?, ?, 'waiting', ?, 0)"
+        " ON CONFLICT (digest) DO UPDATE SET item = excluded.item,"
+        " state = CASE holder_requests.state WHEN 'waiting' THEN 'waiting' ELSE 'counted' END",
+        (digest, country, asked.epoch, asked.model_dump_json()),
+    )
+
+
+def oldest(tx: Transaction, country: str) -> Request | None:
+    """The request of this country that has waited longest."""
+    rows = tx.execute(
+        "SELECT digest, state, item FROM holder_requests WHERE country = ? AND state <> 'answered' ORDER BY id LIMIT 1",
+        (country,),
+    )
+    for digest, state, item in rows:
+        return Request(bytes(digest), country, state == "counted", EvaluationAsked.model_validate_json(item))
+    return None
+
+
+def waiting(tx: Transaction) -> int:
+    """How many requests wait for an answer."""
+    return int(tx.execute("SELECT COUNT(*) FROM holder_requests WHERE state <> 'answered'")[0][0])
+
+
+def count(tx: Transaction, request: Request, limit: int, today: int) -> quota.Allow | quota.Deny:
+    """Count a request against its country's day, if it fits; it is then owed an answer, whatever happens."""
+    asked = request.asked
+    verdict = quota.ask(_window(tx, request.country, asked.pair), asked.n, limit, today)
+    if isinstance(verdict, quota.Allow):
+        day = verdict.window.day
+        _keep_window(tx, request.country, asked.pair, verdict.window)
+        tx.execute(
+            "INSERT INTO holder_days VALUES (?, ?, ?, ?, ?) ON CONFLICT (country, pair, epoch, day)"
+            " DO UPDATE SET count = holder_days.count + excluded.count",
+            (request.country, asked.pair, asked.epoch, day, asked.n),
+        )
+        tx.execute("UPDATE holder_requests SET state = 'counted' WHERE digest = ?", (request.digest,))
+    return verdict
+
+
+def spend(tx: Transaction, country: str, pair: str, limit: int, today: int) -> None:
+    """Leave nothing of today's quota: a holder restored from a backup may have answered what it no longer knows."""
+    window = _window(tx, country, pair)
+    current = window if window.day >= today else quota.Window(today, 0)
+    _keep_window(tx, country, pair, quota.Window(current.day, max(current.spent, limit)))
+
+
+def answered(tx: Transaction, request: Request, today: int) -> None:
+    """Note, in the transaction that writes the answer, that it is written."""
+    tx.execute(
+        "UPDATE holder_requests SET state = 'answered', answered_on = ? WHERE digest = ?", (today, request.digest)
+    )
+
+
+def refused(tx: Transaction, request: Request) -> None:
+    """Forget a request that was refused: asked again, it is judged again."""
+    tx.execute("DELETE FROM holder_requests WHERE digest = ?", (request.digest,))
+
+
+def owe_again(tx: Transaction, country: str) -> None:
+    """The stream to this country begins anew and its unconfirmed answers are lost: they are given again."""
+    tx.execute(
+        "UPDATE holder_requests SET state = 'counted' WHERE country = ? AND state = 'answered' AND item <> ''",
+        (country,),
+    )
+
+
+def tidy(tx: Transaction, epoch: int, today: int) -> None:
+    """Drop the elements of requests answered long ago, and what was answered in epochs that are over."""
+    tx.execute(
+        "UPDATE holder_requests SET item = '' WHERE state = 'answered' AND item <> '' AND answered_on < ?",
+        (today - KEPT_DAYS,),
+    )
+    tx.execute("DELETE FROM holder_requests WHERE state = 'answered' AND epoch < ?", (epoch,))
+
+
+def usage(tx: Transaction, epoch: int) -> list[Usage]:
+    """What each country has asked, by country and pair; totals of this epoch."""
+    rows = tx.execute(
+        "SELECT w.country, w.pair, w.day, w.spent, COALESCE(SUM(d.count), 0), COALESCE(MAX(d.count), 0)"
+        " FROM holder_windows w LEFT JOIN holder_days d ON d.country = w.country AND d.pair = w.pair AND d.epoch = ?"
+        " GROUP BY w.country, w.pair, w.day, w.spent ORDER BY w.country, w.pair",
+        (epoch,),
+    )
+    return [Usage(country, pair, day, spent, int(total), int(most)) for country, pair, day, spent, total, most in rows]
+
+
+def untold_totals(tx: Transaction) -> list[EvaluatedTotal]:
+    """The totals that differ from what was announced last."""
+    rows = tx.execute(
+        "SELECT d.country, d.pair, d.epoch, SUM(d.count), MAX(d.count) FROM holder_days d LEFT JOIN holder_told t"
+        " ON t.country = d.country AND t.pair = d.pair AND t.epoch = d.epoch"
+        " GROUP BY d.country, d.pair, d.epoch, t.count HAVING SUM(d.count) <> COALESCE(t.count, 0)"
+        " ORDER BY d.pair, d.epoch, d.country"
+    )
+    return [
+        EvaluatedTotal(country=country, pair=pair, epoch=epoch, count=int(total), most_in_a_day=int(most))
+        for country, pair, epoch, total, most in rows
+    ]
+
+
+def told(tx: Transaction, totals: Sequence[EvaluatedTotal]) -> None:
+    """Note what was announced, in the transaction that announces it."""
+    tx.executemany(
+        "INSERT INTO holder_told VALUES (?, ?, ?, ?) ON CONFLICT (country, pair, epoch)"
+        " DO UPDATE SET count = excluded.count",
+        [(t.country, t.pair, t.epoch, t.count) for t in totals],
+    )
+
+
+def has_begun(tx: Transaction, name: str, span: int) -> bool:
+    """Whether a span of time, numbered, is a later one than at the last call. The first call only takes note."""
+    rows = tx.execute("SELECT value FROM holder_clock WHERE name = ?", (name,))
+    if rows and rows[0][0] >= span:
+        return False
+    tx.execute(
+        "INSERT INTO holder_clock VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, span)
+    )
+    return bool(rows)
+
+
+def _window(tx: Transaction, country: str, pair: str) -> quota.Window:
+    rows = tx.execute("SELECT day, spent FROM holder_windows WHERE country = ? AND pair = ?", (country, pair))
+    return quota.Window(*rows[0]) if rows else quota.Window(0, 0)
+
+
+def _keep_window(tx: Transaction, country: str, pair: str, window: quota.Window) -> None:
+    tx.execute(
+        "INSERT INTO holder_windows VALUES (?, ?, ?, ?) ON CONFLICT (country, pair)"
+        " DO UPDATE SET day = excluded.day, spent = excluded.spent",
+        (country, pair, window.day, window.spent),
+    )

@@ -1,0 +1,261 @@
+"""One round of a key holder: read, count, evaluate, prove, answer, tick, send. It can be killed between any two lines.
+
+A handler only writes requests down; they are answered afterwards, a few a round, and the costly arithmetic is done
+between transactions. Before a batch is computed it is counted, durably; after it is written it is owed no more.
+
+What a holder never learns: who is behind an element, and whether two elements are of one person, for every one is
+blinded afresh.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from events.charter import Allowance, Charter, Topic
+from events.clock import Clock
+from events.database import Database, Transaction
+from events.envelope import Header
+from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused
+from events.post import Post, PostStatus
+from events.stream import Stream
+from keys import dleq, group, quota, shares
+from keys.ring import KeyRing
+from services.keyholder import book, requests
+from services.keyholder.book import Request
+from services.keyholder.requests import Refusal
+from services.keyholder.shares import Shares
+
+AT_ONCE: Final = 2
+"""Requests of one country that are answered in one round, so that a flood of one starves no other."""
+_SENTENCE: Final = 400
+"""Most bytes of a refusal beside what every answer has: a refusal is no shorter than an answer then."""
+
+
+class KeyHolder:
+    """One country's key holder. `open` it before anything else. One thread steps; others may ask for `status`."""
+
+    def __init__(
+        self,
+        me: str,
+        *,
+        charter: Charter,
+        digest: bytes,
+        ring: KeyRing,
+        database: Database,
+        stream: Stream,
+        clock: Clock,
+    ) -> None:
+        self.me = me
+        self.charter = charter
+        self.clock = clock
+        self.database = database
+        self._digest = digest
+        self._post = Post(
+            me=me, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
+        )
+        self.shares = Shares(
+            me, charter=charter, digest=digest, ring=ring, database=database, post=self._post, clock=clock
+        )
+        self._topics = {t.reader: t for t in charter.written_by(me) if t.family == "evaluated" and t.reader}
+        self._seen: dict[str, int] = {}
+
+    def open(self) -> None:
+        """Make tables and topics, draw and announce the shares. Raises StreamUnavailable: call again."""
+        self.database.create(book.TABLES)
+        self._post.open()
+        self.shares.open()
+
+    def step(self) -> bool:
+        """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
+        self._refill()
+        done = self._post.receive({"evaluate": self._take})
+        done += sum(self._answer(country) for country in self._topics)
+        done += self._tell_totals()
+        done += self._tidy()
+        done += self._post.tick()
+        done += self._post.send()
+        return done > 0
+
+    def limit(self, country: str, pair: str) -> int:
+        """How many evaluations this country may ask of this pair's share today."""
+        return self.charter.quota_per_day + sum(a.count for a in self.allowances(country, pair))
+
+    def allowances(self, country: str, pair: str) -> tuple[Allowance, ...]:
+        """What was approved beyond the daily quota, and stands now."""
+        now = self.clock.now()
+        return tuple(
+            a
+            for a in self.charter.allowances
+            if (a.holder, a.country, a.pair) == (self.me, country, pair) and a.valid_from <= now < a.valid_until
+        )
+
+    def status(self) -> PostStatus:
+        return self._post.status()
+
+    # ---- reading
+
+    def _take(self, tx: Transaction, header: Header, body: Body) -> None:
+        for item in body.items:
+            if isinstance(item, EvaluationAsked):
+                self._take_request(tx, header.writer, item)
+
+    def _take_request(self, tx: Transaction, country: str, asked: EvaluationAsked) -> None:
+        """Write a request down, or refuse it at once. Raises NotYet: the asker has no sealing key to answer to."""
+        refusal = self._form_refusal(country, asked)
+        if refusal:
+            self._write_refusal(tx, country, asked, refusal)
+            return
+        statement = self._statement(country, asked)
+        book.keep(tx, dleq.request_digest(statement, requests.split(asked.blinded)), country, asked)
+
+    def _form_refusal(self, country: str, asked: EvaluationAsked) -> Refusal | None:
+        return requests.form_refusal(
+            asked, country, holder=self.me, charter=self.charter, generations=self.shares.generations
+        )
+
+    # ---- answering
+
+    def _answer(self, country: str) -> int:
+        """Answer this country's oldest requests, if its sealing key is known. Returns how many."""
+        if self._post.directory.sealing_key(country, self.clock.now()) is None:
+            return 0
+        done = 0
+        while done < AT_ONCE and self._answer_one(country):
+            done += 1
+        return done
+
+    def _answer_one(self, country: str) -> bool:
+        with self.database.reading() as tx:
+            request = book.oldest(tx, country)
+        if request is None:
+            return False
+        blinded = requests.split(request.asked.blinded)
+        # Its epoch may have ended while it waited. What was counted was in order, and is owed its answer.
+        refusal = self._form_refusal(country, request.asked)
+        if not (refusal or request.counted):
+            refusal = requests.element_refusal(blinded) or self._count(request)
+        if refusal:
+            self._refuse(request, refusal)
+        else:
+            self._evaluate(request, blinded)
+        return True
+
+    def _count(self, request: Request) -> Refusal | None:
+        """Count the request. If we crash after this, it is answered at the next start, and counted no more."""
+        country, pair = request.country, request.asked.pair
+        limit = self.limit(country, pair)
+        with self.database.transaction() as tx:
+            verdict = book.count(tx, request, limit, book.day_of(self.clock.now()))
+        if isinstance(verdict, quota.Allow):
+            return None
+        again = None if verdict.retry_day is None else _start_of(verdict.retry_day)
+        return Refusal(
+            "over_quota",
+            f"{country} may ask {limit} evaluations of {pair} a day at {self.me}; {request.asked.n} more do not fit "
+            + ("today." if again else "any day: ask for less at once, or for an allowance."),
+            again,
+        )
+
+    def _evaluate(self, request: Request, blinded: list[group.Element]) -> None:
+        asked = request.asked
+        share = self.shares.of(asked.pair, asked.generation)
+        evaluated = shares.evaluate(share, blinded)
+        proof = dleq.prove(self._statement(request.country, asked), share.secret, blinded, evaluated)
+        answer = Evaluated(
+            batch=asked.batch,
+            pair=asked.pair,
+            epoch=asked.epoch,
+            generation=asked.generation,
+            n=asked.n,
+            elements=b"".join(evaluated),
+            proof=proof,
+        )
+        with self.database.transaction() as tx:
+            self._write(tx, request.country, answer, asked.n)
+            book.answered(tx, request, book.day_of(self.clock.now()))
+
+    def _refuse(self, request: Request, refusal: Refusal) -> None:
+        with self.database.transaction() as tx:
+            self._write_refusal(tx, request.country, request.asked, refusal)
+            book.refused(tx, request)
+
+    def _write_refusal(self, tx: Transaction, country: str, asked: EvaluationAsked, refusal: Refusal) -> None:
+        item = EvaluationRefused(
+            batch=asked.batch, reason=refusal.reason, sentence=refusal.sentence, retry_at=refusal.retry_at
+        )
+        self._write(tx, country, item, 0)
+
+    def _write(self, tx: Transaction, country: str, item: Evaluated | EvaluationRefused, n: int) -> None:
+        """With cover, an answer has the size of every other: the broker cannot tell a refusal from an answer."""
+        covered = self.charter.cover and n <= self.charter.cover_evaluations
+        self._post.write(tx, self._topics[country], [item], size=self._answer_size() if covered else None)
+
+    def _answer_size(self) -> int:
+        """Base64 takes 4 bytes for 3."""
+        elements = group.SIZE * self.charter.cover_evaluations
+        return _SENTENCE + 4 * -(-elements // 3) + 512
+
+    def _statement(self, country: str, asked: EvaluationAsked) -> dleq.Statement:
+        return dleq.Statement(
+            charter_digest=self._digest,
+            requester=country,
+            pair=asked.pair,
+            epoch=asked.epoch,
+            generation=asked.generation,
+            purpose=asked.purpose,
+            batch=asked.batch.bytes,
+            holder=self.me,
+            public=self.shares.of(asked.pair, asked.generation).public,
+        )
+
+    # ---- upkeep
+
+    def _refill(self) -> None:
+        """A stream of answers that begins anew: we, or its reader, were set back.
+
+        What was answered is answered again, for nothing. What we may have answered and forgotten counts as all of
+        today: a holder restored from a backup starts with its windows spent.
+        """
+        for topic in self._post.refills():
+            with self.database.transaction() as tx:
+                self._refill_topic(tx, topic)
+                self._post.refilled(tx, topic)
+
+    def _refill_topic(self, tx: Transaction, topic: Topic) -> None:
+        if topic.reader is None:
+            return
+        book.owe_again(tx, topic.reader)
+        today = book.day_of(self.clock.now())
+        for pair in self.shares.pairs:
+            if topic.reader in pair.split("-"):
+                book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair), today)
+
+    def _tell_totals(self) -> bool:
+        """At the turn of each of the charter's spans: the totals that have changed.
+
+        Never in between, or a total would tell when somebody's tokens were made.
+        """
+        span = int(self.clock.now().timestamp() // self.charter.totals_seconds)
+        if self._seen.get("totals") == span:
+            return False
+        with self.database.transaction() as tx:
+            totals = book.untold_totals(tx) if book.has_begun(tx, "totals", span) else []
+            if totals:
+                self._post.announce(tx, *totals)
+                book.told(tx, totals)
+        self._seen["totals"] = span
+        return bool(totals)
+
+    def _tidy(self) -> bool:
+        today = book.day_of(self.clock.now())
+        if self._seen.get("day") == today:
+            return False
+        with self.database.transaction() as tx:
+            begun = book.has_begun(tx, "day", today)
+            if begun:
+                book.tidy(tx, self.charter.matching_epoch, today)
+        self._seen["day"] = today
+        return begun
+
+
+def _start_of(day: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
