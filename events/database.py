@@ -230,6 +230,8 @@ class PostgresDatabase(Database):
         self._lock_key = f"samaki {schema}"
         with self.transaction() as tx:
             tx.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        # The pool is open now. Waiting for it again, as the library would for each connection, is not safe in threads.
+        self.datastore.pool_open_timeout = None
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:

@@ -264,7 +264,8 @@ class Outbox:
             )
             if not rows or rows[0][0] is None:
                 return False
-            if unpack(rows[0][1]).header.sealing_key == to.id:
+            last = unpack(rows[0][1]).header
+            if (last.sealing_key, last.charter_version) == (to.id, self._charter.version):
                 continue  # asked for again while the new copy is on its way
             plain = seal.unseal(self._kept_key(), rows[0][0], event.bytes)
             # The event only: what the body said of its tick and of streams was true when it was first sealed.

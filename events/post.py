@@ -25,6 +25,7 @@ from events.errors import CharterInvalid, NotYet
 from events.inbox import RESEALS_AT_ONCE, Inbox, Place
 from events.messages import ITEMS_OF, Body, Head, Item, Want
 from events.outbox import Outbox
+from events.outbox import Place as Written
 from events.receiving import Authenticator, Handler, Receiver, Round
 from events.restore import Last, last_of_ours
 from events.sealing import SealingKeys
@@ -240,6 +241,11 @@ class Post:
 
     def refilled(self, tx: Transaction, topic: Topic) -> None:
         self._outbox.refilled(tx, topic)
+
+    def places(self, topic: str) -> tuple[Written, ...]:
+        """How far each partition of a topic that we write is written, and confirmed by its reader's signed heads."""
+        with self._database.reading() as tx:
+            return tuple(self._outbox.place(tx, topic, p) for p in range(self._written[topic].partitions))
 
     def status(self) -> PostStatus:
         """What was done and what is amiss, from the database."""

@@ -99,6 +99,14 @@ def request_digest(statement: Statement, blinded: Sequence[Element]) -> bytes:
     ).digest()
 
 
+def answer_message(digest: bytes, holder: str, evaluated: Sequence[Element], proof: bytes) -> bytes:
+    """What a holder signs of its answer (keys.sign), so that a wrong one convicts it before anybody.
+
+    digest   of the request (`request_digest`): it binds charter, requester, pair, epoch, generation and elements
+    """
+    return labels.framed(labels.ANSWER, digest, holder.encode(), b"".join(evaluated), proof)
+
+
 def _transcript(statement: Statement, blinded: Sequence[Element], evaluated: Sequence[Element]) -> tuple[bytes, bytes]:
     """The context and the seed of the weights.
 

@@ -39,7 +39,7 @@ def introduce(charter_digest: bytes, pair: str, epoch: int, generation: int, hol
     return Share(pair, epoch, generation, holder, secret, public), proof
 
 
-def verify_introduction(  # noqa: PLR0917  in the order of `introduce`
+def verify_introduction(
     charter_digest: bytes, pair: str, epoch: int, generation: int, holder: str, public: Element, proof: bytes
 ) -> None:
     """Returns if whoever made the proof knows the secret of `public` and meant it for exactly this place.

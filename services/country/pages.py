@@ -51,7 +51,7 @@ def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
     @app.get("/")
     def show_home(request: Request) -> Response:
         """For anyone: that the node is alive. For signed-in staff: what it has done."""
-        acting = sign_in.anyone(request)
+        acting = sign_in.visitor(request)
         status = node.status()
         operator = acting is not None and acting.role in {Role.NODE_OPERATOR, Role.SECURITY_REVIEWER}
         return pages.render(

@@ -245,7 +245,8 @@ class Publications:
     def start(self, tx: Transaction, batch: UUID, people: Sequence[UUID], country: str) -> None:
         tag = self._tag(country)
         tx.executemany(
-            "UPDATE publications SET state = 'working', batch = ? WHERE person_id = ? AND country = ? AND state = 'approved'",
+            "UPDATE publications SET state = 'working', batch = ?"
+            " WHERE person_id = ? AND country = ? AND state = 'approved'",
             [(str(batch), str(person_id), tag) for person_id in people],
         )
 

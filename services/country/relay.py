@@ -2,9 +2,9 @@
 
 `collect` notes which positions of the log have to leave; they wait here until the tick, then leave shuffled, the
 changes of one handle in their order. Grants and revocations go before submissions, since a late `hold` may tell; a
-submission bears the grant that stands when it leaves, so that no earlier one can come after. What leaves is made at that
-moment, so a person revoked or erased meanwhile leaves nothing. Outlines for statistics (consent C9) leave in batches of
-their own; one without its consent waits, and is dropped when the consent is refused.
+submission bears the grant that stands when it leaves, so that no earlier one can come after. What leaves is made at
+that moment, so a person revoked or erased meanwhile leaves nothing. Outlines for statistics (consent C9) leave in
+batches of their own; one without its consent waits, and is dropped when the consent is refused.
 """
 
 import random

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from events.charter import Charter
-from events.envelope import open_body, unpack
+from events.envelope import unpack
 from events.errors import EnvelopeInvalid
 from events.kafka import KafkaStream
 from events.stream import Delivered
@@ -48,7 +48,7 @@ def opened_bodies(region: Region, records: list[Delivered]) -> Iterator[tuple[st
             envelope = unpack(record.value)
             secret = secrets.get(envelope.header.sealing_key or "")
             if secret is not None:
-                yield record.topic, open_body(envelope, secret)
+                yield record.topic, envelope.opened(secret)
         except (EnvelopeInvalid, KeysError):
             continue  # no envelope of ours: the raw bytes are searched all the same
 

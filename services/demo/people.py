@@ -77,7 +77,7 @@ class _Inventor:
             for country, row in zip(homes, self._rows(homes), strict=True):
                 known[country].append((number, row))
         for rows in known.values():
-            pass
+            self._rng.shuffle(rows)
         return _numbered(known)
 
     def _homes(self, people_per_country: int, common: int) -> Iterator[tuple[str, ...]]:

@@ -46,13 +46,10 @@ def show(console: Console, outcome: "Outcome", memory_mb: Mapping[str, float]) -
     console.print()
     if not world.invented:
         console.print(
-            "People were read from files: the demo's officers consented for everybody and granted [b]tell[/b] everywhere."
-            + (
-                f" {outcome.mended} rows were refused for an impossible date and entered again without one."
-                if outcome.mended
-                else ""
-            )
+            "People were read from files: the demo's officers consented for everybody and granted tell everywhere."
         )
+    if outcome.mended:
+        console.print(f"{outcome.mended} rows were refused for an impossible date, and entered again without one.")
     table = Table(title="People whom two countries protect", title_justify="left", show_header=False)
     for name, value in _lines(outcome):
         table.add_row(name, value)
@@ -62,9 +59,7 @@ def show(console: Console, outcome: "Outcome", memory_mb: Mapping[str, float]) -
             f"[red]{score.unagreed_pairs} matches were told against a refusal or a hold: this is a defect.[/red]"
         )
     if outcome.wire_leaks:
-        console.print(
-            f"[red]{outcome.wire_leaks} identifiers were found outside the country that holds them: a defect.[/red]"
-        )
+        console.print(f"[red]{outcome.wire_leaks} identifiers were found outside their country: a defect.[/red]")
     total = sum(outcome.seconds.values())
     biggest = max(memory_mb.items(), key=lambda item: item[1], default=("-", 0.0))
     console.print(f"[dim]{total:.0f} s in all; the largest service, {biggest[0]}, holds {biggest[1]:.0f} MB.[/dim]")

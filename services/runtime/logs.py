@@ -139,7 +139,21 @@ def open_logs(
     log = cast("Log", raw.bind(**bound))
     if capture:
         logging.basicConfig(handlers=[_Library(log)], level=logging.WARNING, force=True)
+        # What the lower packages say through structlog.get_logger() goes the same way.
+        structlog.configure(
+            processors=[_binding(bound), *processors],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            logger_factory=lambda *_: structlog.WriteLogger(stream),
+            cache_logger_on_first_use=False,
+        )
     return Logs(log, allowed, stream)
+
+
+def _binding(bound: Mapping[str, object]) -> Processor:
+    def bind(_logger: object, _method: str, event: MutableMapping[str, object]) -> Mapping[str, object]:
+        return {**bound, **event}
+
+    return bind
 
 
 def _line(_logger: object, _method: str, event: MutableMapping[str, object]) -> str:

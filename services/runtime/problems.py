@@ -48,6 +48,9 @@ PLAIN = {
 """What the framework's own refusals mean."""
 
 
+_NOT_YOURS = frozenset({"role_may_not", "other_organisation", "not_reporter"})
+
+
 class Problems:
     """Turns what was raised into an answer."""
 
@@ -64,7 +67,7 @@ class Problems:
                 HTTPException: _from_http,
                 TooLarge: lambda error: too_large(error.limit),
                 RequestValidationError: self._from_validation,
-                Refused: lambda refused: Problem(409, refused.code, refused.sentence),
+                Refused: lambda refused: Problem(_status(refused), refused.code, refused.sentence),
                 NotYet: _later("not_yet", "Something that this needs has not arrived yet."),
                 StoreConflict: _later("conflict", "Someone else changed this at the same time."),
                 StreamUnavailable: _later("stream_unavailable", "The message broker cannot be reached."),
@@ -92,15 +95,20 @@ class Problems:
         kinds = [(e["type"], self._where(e)) for e in error.errors()]
         fields = [{"where": where, "code": kind, "expected": _expected(kind)} for kind, where in kinds]
         where = "; ".join(f"{f['where'] or 'the request'}: {f['expected']}" for f in fields[:8])
-        sentence = f"{len(fields)} parts of the request are not as expected. {where}."
-        return Problem(422, "invalid", sentence, fields=fields[:64])
+        return Problem(422, "invalid", f"The request is not as expected. {where}.", fields=fields[:64])
 
     def _where(self, error: Mapping[str, Any]) -> str:
         """The place in the request, in our own words only: a key that the request made up may be a name."""
         if self._vocabulary is None:
             self._vocabulary = frozenset(_words(self._app.openapi()))
-        place = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
-        return ".".join(str(part) if part in self._vocabulary or part in range(100_000) else "?" for part in place)
+        return ".".join(str(p) if p in self._vocabulary or p in range(100_000) else "?" for p in error["loc"])
+
+
+def _status(refused: Refused) -> int:
+    """Not there, not yours, or not now."""
+    if refused.code.startswith("no_such_"):
+        return 404
+    return 403 if refused.code in _NOT_YOURS else 409
 
 
 def as_json(problem: Problem) -> Response:

@@ -117,7 +117,7 @@ class PartySettings(BaseSettings):
 
 def _sentence(found: Sequence[tuple[tuple[int | str, ...], str]]) -> str:
     parts = [f"{'SAMAKI_' + str(where[0]).upper() if where else 'Together'}: {why}" for where, why in found]
-    return f"{len(found)} settings are missing or wrong. " + "; ".join(parts) + "."
+    return "Settings are missing or wrong. " + "; ".join(parts) + "."
 
 
 def _why(error: Exception) -> str:

@@ -104,6 +104,11 @@ class SignIn:
             raise Problem(401, "sign_in", "A valid bearer token is needed.", headers=bearer, page="/sign-in")
         return officer
 
+    def visitor(self, request: Request) -> Actor | None:
+        """Who is signed in, in the first of their roles; None: nobody. For pages that greet, and show all the same."""
+        officer = self._by_bearer(request) or self._by_cookie(request)
+        return Actor(staff=officer.staff, organisation=officer.organisation, role=officer.roles[0]) if officer else None
+
     def acting(self, *fitting: Role) -> Callable[[Request], Actor]:
         """A dependency: the officer, in one of the roles that fit.
 
@@ -176,5 +181,5 @@ def _refuse_foreign(request: Request) -> None:
     """
     _, _, origin = request.headers.get("origin", "").partition("://")
     same_site = request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
-    if not same_site or not origin or origin != request.headers.get("host"):
+    if not same_site or origin != request.headers.get("host"):
         raise Problem(403, "foreign_form", "This form was not sent from a page of this service. Open the page again.")

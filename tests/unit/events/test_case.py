@@ -7,7 +7,7 @@ import pytest
 
 from events import case
 from events.base import ERASED
-from events.errors import RowTampered
+from events.errors import Refused, RowTampered
 
 SCREENING = {
     "indicator_set_version": "commit-1",
@@ -75,6 +75,11 @@ def test_a_role_that_the_law_does_not_name_may_not_report(desk, refused, role):
 def test_a_value_that_is_none_of_the_codes_is_refused_without_repeating_it(desk, refused):
     with refused("bad_value"):
         desk.reported(age_status="X0000000")
+
+
+def test_a_refused_value_is_named_by_its_field(desk):
+    with pytest.raises(Refused, match=r"Mend what was entered\. reported_on: .* source: "):
+        desk.reported(reported_on="X0000000", source="rumour")
 
 
 def test_no_screening_without_consent_c1(desk, refused):

@@ -1,0 +1,195 @@
+"""Key holders and the matcher in one process, over a stream in memory and a clock that stands still.
+
+A fake country is a post that writes what a country would, and keeps what it is told. `mortal` gives a party a database
+and a stream that die with it at a chosen moment: before something is done, or after it was done and nobody was told.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from uuid import UUID, uuid4
+
+import pytest
+
+from events.database import open_database
+from events.messages import EvaluationAsked
+from events.post import Fill
+from keys import group, labels
+from keys.ring import KeyRing
+from services.keyholder.holder import KeyHolder
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing catches it."""
+
+
+class Fuse:
+    """Burns at the nth thing that is made durable: `done` after it, else before it."""
+
+    def __init__(self, at: int, *, done: bool) -> None:
+        self.at, self.done, self.passed = at, done, 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        self.passed += 1
+        burns = self.passed == self.at
+        if burns and not self.done:
+            raise Killed
+        yield
+        if burns:
+            raise Killed
+
+
+class MortalDatabase:
+    """A database whose process may die as a transaction ends."""
+
+    def __init__(self, inner, fuse: Fuse) -> None:
+        self._inner, self._fuse = inner, fuse
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    @contextmanager
+    def transaction(self):
+        if self._fuse.passed + 1 == self._fuse.at and not self._fuse.done:
+            with self._inner.transaction() as tx:
+                yield tx
+                with self._fuse():
+                    pass
+        with self._fuse(), self._inner.transaction() as tx:
+            yield tx
+
+
+class MortalStream:
+    """A stream whose writer may die as it appends."""
+
+    def __init__(self, inner, fuse: Fuse) -> None:
+        self._inner, self._fuse = inner, fuse
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def append(self, records) -> None:
+        with self._fuse():
+            self._inner.append(records)
+
+
+@pytest.fixture
+def mortal() -> Callable:
+    """(database, stream, n, done) -> both, dying together at the nth thing made durable."""
+
+    def make(database, stream, at: int, *, done: bool):
+        fuse = Fuse(at, done=done)
+        return MortalDatabase(database, fuse), MortalStream(stream, fuse)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def killed() -> type[BaseException]:
+    return Killed
+
+
+# ---- parties
+
+
+class FakeCountry:
+    """A country's post: it asks and submits, and keeps what it is told."""
+
+    def __init__(self, region, me: str) -> None:
+        self.region, self.me = region, me
+        self.seat = region.seat(me)
+        self.post = self.seat.post
+        self.answers: list[tuple[str, object]] = []
+        self.notices: list = []
+        self._waiting: list[tuple[str, int, Sequence]] = []
+
+    def step(self) -> bool:
+        done = self.post.receive({"evaluated": self._hear, "notices": self._notice})
+        done += self.post.tick(self._fill)
+        return bool(done + self.post.send())
+
+    def _hear(self, tx, header, body) -> None:
+        self.answers += [(header.writer, item) for item in body.items]
+
+    def _notice(self, tx, header, body) -> None:
+        self.notices += body.items
+
+    def _fill(self, tx, topic, partition, tick):
+        mine = [w for w in self._waiting if (w[0], w[1]) == (topic.name, partition)]
+        self._waiting = [w for w in self._waiting if w not in mine]
+        return Fill([item for _, _, items in mine for item in items])
+
+    def says(self, topic: str, *items, partition: int = 0) -> None:
+        """Write now, between ticks."""
+        with self.seat.database.transaction() as tx:
+            self.post.write(tx, self.region.topic(topic), items, partition=partition)
+
+    def says_at_tick(self, topic: str, *items, partition: int = 0) -> None:
+        """Write with the next tick."""
+        self._waiting.append((topic, partition, items))
+
+    def asks(self, holder: str, elements: Sequence[bytes], **changes) -> EvaluationAsked:
+        fields = {
+            "batch": uuid4(), "pair": "KH-TH", "epoch": 1, "generation": 0, "purpose": "match", "n": len(elements),
+            "blinded": b"".join(elements),
+        }
+        item = EvaluationAsked(**{**fields, **changes})
+        self.says(f"evaluate.{self.me}.{holder[:2]}", item)
+        return item
+
+    def answers_to(self, batch: UUID) -> list:
+        return [item for _, item in self.answers if item.batch == batch]
+
+
+@pytest.fixture
+def fake_country() -> type[FakeCountry]:
+    return FakeCountry
+
+
+@pytest.fixture
+def settle() -> Callable:
+    """Step parties until none has anything to do."""
+
+    def run(*parties, rounds: int = 50) -> None:
+        for _ in range(rounds):
+            done = [party.step() for party in parties]
+            if not any(done):
+                return
+        pytest.fail("The parties never come to rest.")
+
+    return run
+
+
+@pytest.fixture
+def elements() -> Callable[[int], list[bytes]]:
+    """n group elements, different at every call."""
+    numbers = count()
+
+    def make(n: int) -> list[bytes]:
+        return group.hash_to_group([b"%d" % next(numbers) for _ in range(n)], labels.TOKEN_TO_GROUP)
+
+    return make
+
+
+@pytest.fixture
+def open_holder() -> Callable:
+    """A region's key holder, on the files that it had before if it had any."""
+
+    def make(region, me: str, *, database=None, stream=None, opened: bool = True) -> KeyHolder:
+        path = region.folder / f"{me}.ring"
+        ring = KeyRing.open(path, bytes(32)) if path.exists() else region.ring(me)
+        holder = KeyHolder(
+            me,
+            charter=region.charter,
+            digest=region.digest,
+            ring=ring,
+            database=database or open_database(f"sqlite:///{region.folder}/{me}.db"),
+            stream=stream or region.stream,
+            clock=region.clock,
+        )
+        if opened:
+            holder.open()
+        return holder
+
+    return make
