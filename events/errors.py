@@ -9,6 +9,7 @@ EventsError
 ├── StoreUnavailable     the database cannot be reached, or refused: nothing was done, try again
 ├── RowTampered          a stored row does not open in its place
 └── StreamUnavailable    the broker cannot be reached: nothing is lost, try again
+    └── TopicMissing     it answers, and knows no such topic or partition
 
 Messages say what was expected, what came and what to do, with ids and counts, never an identifier, token or key.
 """
@@ -53,3 +54,7 @@ class RowTampered(EventsError):
 
 class StreamUnavailable(EventsError):
     """The broker cannot be reached."""
+
+
+class TopicMissing(StreamUnavailable):
+    """The broker answers, and knows no such topic or partition: nobody has made it yet."""

@@ -65,15 +65,19 @@ class Inbox:
 
     def heads(self, tx: Transaction, writer: str) -> tuple[Head, ...]:
         """How far this writer's sealed streams are applied: not beyond an event that could not be opened yet."""
-        confirmed = [(tail, *_confirmable(tx, tail)) for tail in self._tails_of(tx, writer) if self._is_sealed(tail)]
+        confirmed = [(tail, *_confirmable(tx, tail)) for tail in self._tails_of(tx, writer)]
         return tuple(
             Head(writer=writer, epoch=t.epoch, topic=t.topic, partition=t.partition, seq=seq, hash=digest.hex())
             for t, seq, digest in confirmed
             if seq >= 0
         )
 
-    def wants(self, tx: Transaction, writer: str) -> tuple[Want, ...]:
-        """What this writer is asked to send again, or to seal anew: RESEALS_AT_ONCE events, the rest later."""
+    def wants(self, tx: Transaction, writer: str | None) -> tuple[Want, ...]:
+        """What this writer is asked to send again, or to seal anew: RESEALS_AT_ONCE events, the rest later.
+
+        writer   None: what is missing of public streams, whoever writes them. It is asked for in public, since a party
+                 that missed another's new sealing key has no other way to say so
+        """
         out, room = [], RESEALS_AT_ONCE
         for tail in self._tails_of(tx, writer):
             closed = tuple(event for _, event in _closed(tx, tail))[:room]
@@ -104,11 +108,10 @@ class Inbox:
         """How often each thing was done, or refused, over all topics and time."""
         return Counter(dict(tx.execute("SELECT what, sum(count) FROM inbox_counts GROUP BY what")))
 
-    def _is_sealed(self, tail: Tail) -> bool:
-        return self.topics[tail.topic].reader is not None
-
-    def _tails_of(self, tx: Transaction, writer: str) -> list[Tail]:
-        return [tail for tail in self.tails(tx) if self.topics[tail.topic].writer == writer]
+    def _tails_of(self, tx: Transaction, writer: str | None) -> list[Tail]:
+        """The sealed streams of a writer, or, for None, everybody's public ones."""
+        topics = ((tail, self.topics[tail.topic]) for tail in self.tails(tx))
+        return [tail for tail, t in topics if (t.writer if t.reader else None) == writer]
 
 
 class Reading:

@@ -18,7 +18,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from events.envelope import MAX_SIZE
-from events.errors import StreamUnavailable
+from events.errors import StreamUnavailable, TopicMissing
 from events.stream import Delivered
 
 _BATCH: Final = MAX_SIZE + 64 * 1024
@@ -211,7 +211,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except UnknownTopicOrPartitionError as error:
-        raise StreamUnavailable(f"The brokers have no such topic: {error}. Ensure it.") from error
+        raise TopicMissing(f"The brokers have no such topic: {error}. Ensure it.") from error
     except (KafkaError, OSError, ValueError) as error:
         # ValueError: the client's word for a partition that it does not know
         kind = type(error).__name__

@@ -122,6 +122,9 @@ class Evaluated(Value):
     elements: Bytes
     proof: Bytes
     """c | s, 64 bytes (keys.dleq)."""
+    key_id: str
+    signature: Bytes
+    """Ed25519 by the holder's signing key over keys.dleq.answer_message: a wrong answer convicts its holder."""
 
 
 class EvaluationRefused(Value):

@@ -108,8 +108,7 @@ class Post:
         self._outbox = Outbox(me=me, charter=charter, ring=ring, database=database, clock=clock)
         self.directory = Directory(database, charter, charter_digest)
         self._receiver = Receiver(charter, ring, self.directory, self._outbox, clock)
-        self._carriers = {t.name: t for t in _carriers(self._written.values())}
-        self._rooms = {name: self._room(topic) for name, topic in self._carriers.items()}
+        self._rooms = {(topic.name, 0): self._room(topic) for topic in _carriers(self._written.values())}
 
     def open(self) -> None:
         """Make the tables and topics, compare our record with what the carrier holds of us, introduce a sealing key.
@@ -280,13 +279,12 @@ class Post:
     ) -> UUID:
         if not all(isinstance(item, ITEMS_OF[topic.family]) for item in items):
             raise ValueError(f"{topic.name} carries no such items.")
-        carries = topic.name in self._carriers and partition == 0
         body = Body(tick=tick, items=tuple(items))
-        if carries and tick is not None and topic.reader is not None:
-            heads, wants = self._inbox.heads(tx, topic.reader), self._inbox.wants(tx, topic.reader)
-            body = body.model_copy(update={"heads": heads, "wants": wants})
-        room = self._rooms[topic.name] if carries else 0
-        plain = body.model_dump_json().encode() if size is None else body.padded_to(size + room + _TICK_ROOM)
+        room = self._rooms.get((topic.name, partition))
+        if tick is not None and (room is not None or topic.reader is None):
+            heads = self._inbox.heads(tx, topic.reader) if topic.reader else ()
+            body = body.model_copy(update={"heads": heads, "wants": self._inbox.wants(tx, topic.reader)})
+        plain = body.model_dump_json().encode() if size is None else body.padded_to(size + (room or 0) + _TICK_ROOM)
         return self._outbox.put(tx, topic, partition, plain, to=to, tick=tick).header.event_id
 
     def _announce(self, tx: Transaction, items: Sequence[Item], tick: int | None) -> None:
@@ -317,8 +315,9 @@ class Post:
         return [(topic, partition) for topic, partition in due if topic.reader is None or topic.reader in ready]
 
     def _room(self, topic: Topic) -> int:
-        """Bytes that heads and wants to this topic's reader take at most, so that bodies can have a fixed size."""
-        read = [(t, p) for t in self._inbox.topics.values() if t.writer == topic.reader for p in range(t.partitions)]
+        """Bytes that heads and wants for this topic's reader take at most, so that bodies can have a fixed size."""
+        topics = [t for t in self._inbox.topics.values() if t.writer == topic.reader and t.reader is not None]
+        read = [(t, p) for t in topics for p in range(t.partitions)]
         most = 2**53
         heads = [
             Head(writer=t.writer, epoch=most, topic=t.name, partition=p, seq=most, hash="0" * 64) for t, p in read

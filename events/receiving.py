@@ -103,6 +103,15 @@ class Authenticator:
         return None, newer
 
 
+def header_fault(charter: Charter, topic: Topic, header: Header) -> str | None:
+    """What of an authentic header does not fit the charter or its topic, whatever the body says; None: nothing."""
+    if header.charter_version < charter.version and header.sealed_at >= charter.issued:
+        return "old_charter"
+    expected = (topic.family, topic.reader, topic.reader is not None)
+    fits = (header.kind, header.recipient, header.sealing_key is not None) == expected
+    return None if fits else "wrong_header"
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """What taking needs: one party's keys, rules and records."""
@@ -162,6 +171,7 @@ class Round:
     def _set_aside(self, parcel: Parcel, envelope: Envelope, verdict: Verdict) -> None:
         if verdict is Verdict.AHEAD:
             self.reading.ahead(envelope)
+            self._heed_ahead(parcel.topic, envelope)
         elif verdict is Verdict.FORK:
             self.reading.freeze(envelope)
         self._pass(parcel, verdict.value, is_note=verdict is Verdict.FORK)
@@ -187,12 +197,10 @@ class Round:
 
     def _read(self, topic: Topic, envelope: Envelope) -> tuple[Body | None, str | None]:
         """The body, or why there is none to be had."""
-        header, charter = envelope.header, self._r.charter
-        if header.charter_version < charter.version and header.sealed_at >= charter.issued:
-            return None, "old_charter"
-        expected = (topic.family, topic.reader, topic.reader is not None)
-        if (header.kind, header.recipient, header.sealing_key is not None) != expected:
-            return None, "wrong_header"
+        header = envelope.header
+        fault = header_fault(self._r.charter, topic, header)
+        if fault:
+            return None, fault
         try:
             secret = self._r.ring.secret("sealing", header.sealing_key) if header.sealing_key else None
             return read_body(header.kind, envelope.opened(secret)), None
@@ -206,8 +214,7 @@ class Round:
     def _take_effect(self, envelope: Envelope, body: Body) -> str | None:
         """Do what the body says. Returns why it was refused, if it was. Raises NotYet."""
         header = envelope.header
-        if header.recipient is not None:
-            self._heed(header, body)
+        self._heed(header, body)
         if self.reading.is_done(envelope):
             return "done_before"
         try:
@@ -217,8 +224,14 @@ class Round:
             return error.code if isinstance(error, Refused) else type(error).__name__
         return None
 
+    def _heed_ahead(self, topic: Topic, envelope: Envelope) -> None:
+        """Two that miss something of each other's `keys.*` would wait for ever: what they want they say there."""
+        body, _ = self._read(topic, envelope) if topic.reader is None else (None, None)
+        if body is not None:
+            self._heed(envelope.header, body)
+
     def _heed(self, header: Header, body: Body) -> None:
-        """What the reader of our streams says of them. Saying it twice, after a pause, changes nothing."""
+        """What a reader of our streams says of them. Saying it twice changes nothing."""
         outbox, directory = self._r.outbox, self._r.directory
         for head in body.heads:
             self._note(header, outbox.heed(self._tx, header.writer, head))

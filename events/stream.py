@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Protocol
 
-from events.errors import StreamUnavailable
+from events.errors import TopicMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Stream(Protocol):
     What `append` returned for is durable and is read in the order appended, a partition.
     An append that raised may still have happened, whole or in part: append again, readers drop duplicates.
     All methods may be called from several threads. All raise StreamUnavailable when the carrier cannot be
-    reached, or knows no such topic or partition; nothing is lost then, and the same call may be tried again.
+    reached, or (TopicMissing) knows no such topic or partition; nothing is lost then, and the same call may be tried
+    again.
     """
 
     def ensure(self, topics: Mapping[str, int]) -> None:
@@ -97,7 +98,7 @@ class MemoryStream:
         try:
             return self._logs[topic, partition]
         except KeyError as error:
-            raise StreamUnavailable(f"There is no topic {topic!r} with a partition {partition}: ensure it.") from error
+            raise TopicMissing(f"There is no topic {topic!r} with a partition {partition}: ensure it.") from error
 
     def _start(self, key: tuple[str, int], position: int) -> int:
         """Where reading begins: at the oldest record if the log ends before this offset, since it was begun anew."""

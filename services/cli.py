@@ -184,12 +184,18 @@ def audit_streams(
 
 @app.command()
 def bench(
-    only: Annotated[str | None, typer.Option(help="One benchmark by name.")] = None, as_json: Json = False
+    only: Annotated[str | None, typer.Option(help="One benchmark by name.")] = None,
+    broker: Annotated[str, typer.Option(help="embedded or kafka")] = "embedded",
+    postgres: Annotated[
+        str | None,
+        typer.Option(envvar="SAMAKI_BENCH_POSTGRES", show_envvar=True, help="Measure the store on PostgreSQL too."),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Measure this machine, each figure beside a bare baseline of the same run."""
     from services.bench.run import run
 
-    run(only, as_json=as_json)
+    run(only, as_json=as_json, broker=broker, postgres=postgres)
 
 
 def main() -> None:

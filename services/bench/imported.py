@@ -50,7 +50,7 @@ class Imported:
 
 @contextmanager
 def imported(folder: Path, count: int) -> Iterator[Imported]:
-    """Found a region in this folder and let one country's node import so many people; its keys stay open in the block."""
+    """Found a region in this folder and let a country's node import so many people. In the block its keys are open."""
     region = world.region(folder)
     home = region.home(world.HOME)
     kek = load_kek(home / "kek")

@@ -39,6 +39,15 @@ class Laps(NamedTuple):
     replayed: float
 
 
+class Counts(NamedTuple):
+    """How much one run moves: events of both ways of writing, streams, mean bytes of a row."""
+
+    imported: int
+    single: int
+    streams: int
+    bytes: int
+
+
 def measure(setting: Setting) -> Iterator[Figure]:
     with imported(setting.work / "import", PEOPLE) as load:
         yield from _on("sqlite", load, lambda: _sqlite(setting.work))
@@ -67,7 +76,8 @@ def _on(dialect: str, load: Imported, fresh: Callable[[], Any]) -> Iterator[Figu
             return _laps(recorder.insert_events, recorder.select_events, rows, single_rows, streams)
 
     pairs = in_turns(ours, bare, ROUNDS)
-    yield from _figures(dialect, pairs, sum(map(len, chunks)), len(singles), len(streams), f"rows of {load.row_size} bytes")
+    counts = Counts(sum(map(len, chunks)), len(singles), len(streams), load.row_size)
+    yield from _figures(dialect, pairs, counts)
 
 
 def _append(store: EventStore, database: Database, events: Sequence[Event]) -> None:
@@ -103,14 +113,12 @@ def _laps(
     return Laps(importing.seconds, commanding.seconds, replaying.seconds)
 
 
-def _figures(
-    dialect: str, pairs: Sequence[Pair[Laps]], imported: int, single: int, streams: int, size: str
-) -> Iterator[Figure]:
-    total = imported + single
+def _figures(dialect: str, pairs: Sequence[Pair[Laps]], counts: Counts) -> Iterator[Figure]:
+    total = counts.imported + counts.single
     for lap, n, what in (
-        ("imported", imported, f"append an import of {imported:,} events, 50 people a transaction, {size}"),
-        ("single", single, f"append {single} events, each in a transaction of its own"),
-        ("replayed", total, f"replay {total:,} events of {streams:,} streams"),
+        ("imported", counts.imported, f"append {counts.imported:,} events of {counts.bytes} bytes, 50 people a commit"),
+        ("single", counts.single, f"append {counts.single} events, each with a commit of its own"),
+        ("replayed", total, f"replay {total:,} events of {counts.streams:,} streams"),
     ):
         runs = per_second([Pair(getattr(p.ours, lap), getattr(p.baseline, lap)) for p in pairs], n)
         yield Figure.of(f"store-{lap}/{dialect}", f"{what}; bare: eventsourcing's recorder", "events/s", n, runs)

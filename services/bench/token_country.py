@@ -41,7 +41,7 @@ def _on(name: Name) -> Figure:
     return Figure.of(
         f"token-country/{name}",
         f"hash, blind, verify 2 proofs, add, unblind, index; bare: {bare.in_words(COUNTS)}",
-        "µs CPU a token",
+        "µs CPU/token",
         batch.SIZE,
         microseconds_each(pairs, batch.SIZE),
     )

@@ -34,7 +34,7 @@ def _on(name: Name) -> Figure:
     return Figure.of(
         f"token-holder/{name}",
         f"validate, evaluate, prove; bare: {bare.in_words(COUNTS)}",
-        "µs CPU a token",
+        "µs CPU/token",
         batch.SIZE,
         microseconds_each(pairs, batch.SIZE),
     )

@@ -48,7 +48,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
         "token-matcher",
         f"pepper, insert, look for company, beside {BEFORE:,} records of {len(SLOTS)} slots; "
         "bare: HMAC-SHA256, SQLite insert, look-up",
-        "µs CPU a token",
+        "µs CPU/token",
         n,
         microseconds_each(pairs, n),
     )

@@ -25,8 +25,9 @@ from events.linkage import GrantReason, Linkage
 from events.messages import Grant
 from events.store import EventStore
 from keys.persons import PersonKeys
-from services.country.publications import Publications, Waiting
+from services.country.publications import Publications
 from services.country.records import Records
+from services.country.signatures import Waiting
 
 _CASE_ROLES = (Role.CASE_WORKER, Role.SUPERVISOR, Role.FIRST_RESPONDER)
 
@@ -125,7 +126,7 @@ class Desk:
         events = persons.decide_record_identifiers(person, ledger, act, person_id=case.person_id, **fields)
         self._records.save(tx, events)
         if events:
-            self._publications.void(tx, case.person_id, "correction")
+            self._publications.void(tx, case.person_id)
 
     def record_consent(self, act: Act, case_id: UUID, **fields: Any) -> None:
         with self._db.transaction() as tx:
@@ -253,7 +254,7 @@ class Desk:
                     case,
                     self._records.consents(tx, case.person_id),
                     self._records.person(tx, case.person_id),
-                    self._publications.of_person(tx, case.person_id),
+                    self._publications.of_person(tx, act, case.person_id),
                 )
         except Refused as refusal:
             if refusal.code in {"other_organisation", "not_reporter"}:
@@ -264,7 +265,7 @@ class Desk:
         """What waits for a second person, with the file reference of whom it is about: a reading, and logged."""
         _require_role(act, Role.TRM_FOCAL_POINT)
         with self._db.transaction() as tx:
-            waiting = self._publications.awaiting(tx)
+            waiting = self._publications.signatures.everything(tx)
             known = {case_id: self._records.case(tx, case_id) for case_id in {w.case_id for w in waiting}}
             self._log(tx, act, [case.person_id for case in known.values()], frozenset({"reference"}), "desk")
             return [(w, known[w.case_id].reference) for w in waiting]

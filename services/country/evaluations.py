@@ -26,10 +26,9 @@ from events.errors import NotYet
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, Item
 from events.model import other_country
 from events.post import Post
-from keys import dleq, group, labels
-from keys.errors import KeysError
+from keys import group, labels
 from matching import recipes, tokens
-from services.country import batches
+from services.country import batches, judging
 from services.country.batches import Answer, Batch
 from services.country.identifiers import canonical_of
 from services.country.publications import Publications
@@ -174,35 +173,16 @@ class Evaluations:
         if set(evaluated) != set(holders):
             return False
         for holder in holders:
-            fault = self._fault(batch, holder, evaluated[holder])
+            share = self._share(batch.pair, holder)
+            fault = judging.fault(
+                batch, share, evaluated[holder], asker=self._country, charter=self._charter, digest=self._digest
+            )
             if fault:
                 self._stop(batch, holder, evaluated[holder], fault)
                 return True
         first, second = (batches.split(evaluated[h].elements) for h in holders)
         self._publish(batch, tokens.unblind(batch.blinds, first, second))
         return True
-
-    def _fault(self, batch: Batch, holder: str, answer: Evaluated) -> str:
-        """What is wrong with an answer; '' if nothing is."""
-        share = self._share(batch.pair, holder)
-        if share is None or (answer.epoch, answer.generation) != (batch.epoch, batch.generation):
-            return "It answers with another share than was asked."
-        statement = dleq.Statement(
-            charter_digest=self._digest,
-            requester=self._country,
-            pair=batch.pair,
-            epoch=batch.epoch,
-            generation=batch.generation,
-            purpose="match",
-            batch=batch.id.bytes,
-            holder=holder,
-            public=share.public,
-        )
-        try:
-            dleq.verify(statement, batch.blinded, batches.split(answer.elements), answer.proof)
-        except KeysError as error:
-            return str(error)
-        return ""
 
     def _refused(self, batch: Batch, holder: str, answer: EvaluationRefused) -> bool:
         """Over quota: wait, then ask the same again. Anything else is for people to look at."""
@@ -242,10 +222,11 @@ class Evaluations:
 
     def _publish(self, batch: Batch, made: Sequence[tokens.Token]) -> None:
         width = len(self._charter.slots)
+        country = other_country(batch.pair, self._country)
         with self._db.transaction() as tx:
             for i, person_id in enumerate(batch.people):
                 token_set = b"".join(made[i * width : (i + 1) * width])
-                self._publications.finish(tx, batch.id, batch.pair, batch.epoch, person_id, token_set)
+                self._publications.finish(tx, batch.id, country, batch.epoch, person_id, token_set)
             batches.forget(tx, batch.id)
         log.info("tokens.made", pair=batch.pair, count=len(made))
 

@@ -14,6 +14,7 @@ from events.base import Actor, Purpose, Role
 from events.messages import Grant
 from services.country.api import act_of, case_json, match_json
 from services.country.node import Node
+from services.country.publications import WHY
 from services.runtime.pages import Link, Pages
 from services.runtime.signin import SignIn
 
@@ -30,6 +31,17 @@ STATES = {
     "published": "published",
     "refused": "not published",
     "revoked": "revoked",
+    "none": "no tokens",
+}
+
+
+REASONS = WHY | {
+    "not_asked": "Nobody has asked for them yet.",
+    "declined": "The focal point declined.",
+    "not_signed_in_time": "Nobody signed within seven days.",
+    "consent_over": "The consent is over.",
+    "correction": "The identifiers were corrected; ask again.",
+    "expired": "Their time was over.",
 }
 
 
@@ -51,7 +63,7 @@ def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
     @app.get("/")
     def show_home(request: Request) -> Response:
         """For anyone: that the node is alive. For signed-in staff: what it has done."""
-        acting = sign_in.visitor(request)
+        acting = sign_in.anyone(request)
         status = node.status()
         operator = acting is not None and acting.role in {Role.NODE_OPERATOR, Role.SECURITY_REVIEWER}
         return pages.render(
@@ -76,7 +88,7 @@ def _add_cases(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
     @app.get("/cases/{case_id}")
     def show_case(case_id: UUID, acting: worker) -> Response:
         file = node.desk.read_case(act_of(node, acting, Purpose.PROTECTION), case_id)
-        return pages.render("case.html", here="/cases", acting=acting, case=case_json(file), states=STATES)
+        return pages.render("case.html", here="/cases", acting=acting, case=case_json(file), states=STATES, why=REASONS)
 
 
 def _add_awaiting(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:

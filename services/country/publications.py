@@ -1,13 +1,13 @@
 """Where each person's tokens stand, country by country: asked, approved, working, published; or refused and why.
 
 Two people publish: the case worker who recorded consent C4 asks, a focal point approves and sets the grant. What the
-first has signed waits here and is no event; unsigned after seven days it is dropped.
+first has signed waits (services.country.signatures) and is no event.
 """
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Final, Literal
-from uuid import UUID, uuid4
+from typing import Final
+from uuid import UUID
 
 from events.base import Act, Actor, Event, Purpose
 from events.case import Case
@@ -19,16 +19,16 @@ from events.errors import Refused
 from events.ids import new_handle
 from events.linkage import GrantReason
 from events.messages import Grant
-from events.model import Country, Value
-from events.person import Person
+from events.model import Country, Value, other_country
 from events.publication import decide_publish_tokens, decide_set_grant
 from matching.policy import Deny, Publication, may_publish
 from services.country.records import Records
+from services.country.signatures import Asked, Signatures, Waiting
 from services.country.vault import Vault
 
-SIGNED_WITHIN: Final = timedelta(days=7)
 _HOLD_REVIEW: Final = timedelta(days=30)
-_LIVE: Final = ("asked", "approved", "working", "published")
+_UNDER_WAY: Final = ("asked", "approved", "working")
+_LIVE: Final = (*_UNDER_WAY, "published")
 
 WHY: Final = {
     "not_your_pair": "A country is not matched with itself.",
@@ -53,25 +53,6 @@ class Approved(Value):
     grant: Grant = "hold"
 
 
-class Asked(Value):
-    """What a first person signed, sealed in its row until a second one does."""
-
-    country: Country
-    by: Actor
-    grant: Grant | None = None
-    reason: GrantReason = "other"
-
-
-class Waiting(Value):
-    """One thing that waits for a second person: tokens to publish, or a `tell` to set."""
-
-    id: UUID
-    kind: Literal["publish", "tell"]
-    case_id: UUID
-    asked: Asked
-    asked_at: datetime
-
-
 class Publications:
     """All methods work in the caller's transaction."""
 
@@ -81,42 +62,40 @@ class Publications:
         self._records = records
         self._vault = vault
         self._clock = clock
+        self.signatures = Signatures(vault)
 
-    # ---- the first person
+    # ---- two people
 
     def ask(self, tx: Transaction, act: Act, case: Case, countries: Sequence[str]) -> list[UUID]:
-        """The case worker asks for tokens towards these countries. Returns what now awaits a second person.
+        """The case worker asks for tokens towards these countries. Returns what now waits for a second person.
 
         raises  Refused: with the code of the rule that says no
         """
-        consents, person = self._records.consents(tx, case.person_id), self._records.person(tx, case.person_id)
         for country in countries:
-            self._require(consents, person, act, country)
-        return [self._ask(tx, act, case, country) for country in countries if not self._is_live(tx, case, country)]
+            reason = self.reason_against(tx, act, case.person_id, country)
+            if reason is not None:
+                raise Refused(reason, WHY.get(reason, "The rules say no."))
+        live = {country for country, state, _ in self._rows(tx, case.person_id) if state in _LIVE}
+        return [self._ask(tx, act, case, country) for country in countries if country not in live]
 
-    def _require(self, consents: Consents, person: Person, act: Act, country: str) -> None:
-        asked = Publication(
-            own=self._country,
-            towards=country,
-            pairs=self._charter.pairs,
-            identifiers_held=person.record == "HELD" and not person.erased,
-            keeping=consents.stands("C2", act.at),
-            matching=consents.stands("C4", act.at),
-            allowed=consents.allowed_countries(act.at),
-            recorded_by=consents.recorded_by("C4"),
-            asked_by=act.by.staff,
-            approved_by="a focal point",
+    def reason_against(self, tx: Transaction, act: Act, person_id: UUID, country: str) -> str | None:
+        """Why the acting case worker may not ask for tokens towards a country; None: nothing speaks against it."""
+        consents, person = self._records.consents(tx, person_id), self._records.person(tx, person_id)
+        answer = may_publish(
+            Publication(
+                own=self._country,
+                towards=country,
+                pairs=self._charter.pairs,
+                identifiers_held=person.record == "HELD" and not person.erased,
+                keeping=consents.stands("C2", act.at),
+                matching=consents.stands("C4", act.at),
+                allowed=consents.allowed_countries(act.at),
+                recorded_by=consents.recorded_by("C4"),
+                asked_by=act.by.staff,
+                approved_by="whoever will sign",  # the second person's turn comes later
+            )
         )
-        answer = may_publish(asked)
-        if isinstance(answer, Deny):
-            raise Refused(answer.reason, WHY.get(answer.reason, "The rules say no."))
-
-    def _is_live(self, tx: Transaction, case: Case, country: str) -> bool:
-        rows = tx.execute(
-            "SELECT state FROM publications WHERE person_id = ? AND country = ?",
-            (str(case.person_id), self._tag(country)),
-        )
-        return bool(rows) and rows[0][0] in _LIVE
+        return answer.reason if isinstance(answer, Deny) else None
 
     def _ask(self, tx: Transaction, act: Act, case: Case, country: str) -> UUID:
         asked = Approved(country=country, asked_by=act.by)
@@ -131,106 +110,67 @@ class Publications:
                 self._vault.shut(_place(case.person_id, country), asked),
             ),
         )
-        return self._await(tx, "publish", case, Asked(country=country, by=act.by), act.at)
+        return self.signatures.wait(tx, "publish", case, Asked(country=country, by=act.by), act.at)
 
     def ask_tell(self, tx: Transaction, act: Act, case: Case, country: str, reason: GrantReason) -> UUID:
         """A focal point asks that this country may be told. A second person must sign."""
-        return self._await(tx, "tell", case, Asked(country=country, by=act.by, grant="tell", reason=reason), act.at)
-
-    def _await(self, tx: Transaction, kind: str, case: Case, asked: Asked, at: datetime) -> UUID:
-        tag, name = self._tag(asked.country), uuid4()
-        tx.execute(
-            "DELETE FROM awaiting WHERE person_id = ? AND country = ? AND kind = ?", (str(case.person_id), tag, kind)
-        )
-        tx.execute(
-            "INSERT INTO awaiting (id, kind, person_id, case_id, country, box, asked_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                str(name),
-                kind,
-                str(case.person_id),
-                str(case.case_id),
-                tag,
-                self._vault.shut(("awaiting", str(name)), asked),
-                at.isoformat(),
-            ),
-        )
-        return name
-
-    # ---- the second person
-
-    def awaiting(self, tx: Transaction) -> list[Waiting]:
-        """What waits for a second person, oldest first."""
-        rows = tx.execute("SELECT id, kind, case_id, box, asked_at FROM awaiting ORDER BY asked_at, id")
-        return [
-            Waiting(
-                id=UUID(name),
-                kind=kind,
-                case_id=UUID(case_id),
-                asked=self._vault.open(("awaiting", name), box, Asked),
-                asked_at=datetime.fromisoformat(at),
-            )
-            for name, kind, case_id, box, at in rows
-        ]
+        return self.signatures.wait(tx, "tell", case, Asked(country=country, by=act.by, reason=reason), act.at)
 
     def sign(self, tx: Transaction, act: Act, name: UUID, grant: Grant) -> None:
         """The second person signs. For tokens the focal point sets the grant; a `tell` is taken as it was asked.
 
-        raises  Refused: no_such_request, same_person, role_may_not, and whatever the domain refuses
+        raises  Refused: no_such_request, same_person, and whatever the domain refuses
         """
-        kind, person_id, asked = self._find(tx, name)
-        if asked.by.staff == act.by.staff:
+        waiting = self.signatures.find(tx, name)
+        if waiting.asked.by.staff == act.by.staff:
             raise Refused("same_person", "Nobody is their own second person. Ask somebody else to sign.")
-        if kind == "publish":
-            self._approve(tx, act, person_id, asked, grant)
+        if waiting.kind == "publish":
+            self._approve(tx, act, waiting.person_id, waiting.asked, grant)
         else:
-            self._tell(tx, act, person_id, asked)
-        tx.execute("DELETE FROM awaiting WHERE id = ?", (str(name),))
+            signed = act.model_copy(update={"by": waiting.asked.by, "second_by": act.by})
+            self.set_grant(tx, signed, waiting.person_id, waiting.asked.country, "tell", waiting.asked.reason)
+        self.signatures.done(tx, name)
 
     def decline(self, tx: Transaction, name: UUID) -> None:
         """The second person does not sign: what was asked for is over, and says so."""
-        kind, person_id, asked = self._find(tx, name)
-        if kind == "publish":
-            self._end(tx, person_id, asked.country, "refused", "declined")
-        tx.execute("DELETE FROM awaiting WHERE id = ?", (str(name),))
+        self._give_up(tx, self.signatures.find(tx, name), "declined")
 
-    def _find(self, tx: Transaction, name: UUID) -> tuple[str, UUID, Asked]:
-        rows = tx.execute("SELECT kind, person_id, box FROM awaiting WHERE id = ?", (str(name),))
-        if not rows:
-            raise Refused(
-                "no_such_request", "Nothing of this id waits for a second person: it was signed, declined or dropped."
-            )
-        kind, person_id, box = rows[0]
-        return kind, UUID(person_id), self._vault.open(("awaiting", str(name)), box, Asked)
+    def drop_unsigned(self, tx: Transaction, now: datetime) -> None:
+        for waiting in self.signatures.overdue(tx, now):
+            self._give_up(tx, waiting, "not_signed_in_time")
+
+    def _give_up(self, tx: Transaction, waiting: Waiting, reason: str) -> None:
+        if waiting.kind == "publish":
+            self._end(tx, waiting.person_id, waiting.asked.country, reason)
+        self.signatures.done(tx, waiting.id)
 
     def _approve(self, tx: Transaction, act: Act, person_id: UUID, asked: Asked, grant: Grant) -> None:
         approved = Approved(country=asked.country, asked_by=asked.by, approved_by=act.by, grant=grant)
         tx.execute(
             "UPDATE publications SET state = 'approved', reason = '', box = ? WHERE person_id = ? AND country = ?",
-            (self._vault.shut(_place(person_id, asked.country), approved), str(person_id), self._tag(asked.country)),
+            (
+                self._vault.shut(_place(person_id, asked.country), approved),
+                str(person_id),
+                self._tag(asked.country),
+            ),
         )
-
-    def _tell(self, tx: Transaction, act: Act, person_id: UUID, asked: Asked) -> None:
-        signed = act.model_copy(update={"by": asked.by, "second_by": act.by})
-        self.set_grant(tx, signed, person_id, asked.country, "tell", asked.reason)
 
     def set_grant(
         self, tx: Transaction, act: Act, person_id: UUID, country: str, grant: Grant, reason: GrantReason
     ) -> None:
         """Set a grant that needs no more signatures than the act has. Raises Refused."""
         person, consents = self._records.person(tx, person_id), self._records.consents(tx, person_id)
-        self._records.save(
-            tx,
-            decide_set_grant(
-                person,
-                consents,
-                act,
-                country=country,
-                grant=grant,
-                reason=reason,
-                grant_until=act.at + timedelta(days=self._charter.grant_days),
-                review_on=act.today + _HOLD_REVIEW,
-            ),
+        events = decide_set_grant(
+            person,
+            consents,
+            act,
+            country=country,
+            grant=grant,
+            reason=reason,
+            grant_until=act.at + timedelta(days=self._charter.grant_days),
+            review_on=act.today + _HOLD_REVIEW,
         )
+        self._records.save(tx, events)
 
     # ---- the tokens
 
@@ -266,7 +206,7 @@ class Publications:
         try:
             self._records.save(tx, self._published(tx, approved, epoch, person_id, token_set))
         except Refused as refusal:
-            self._end(tx, person_id, country, "refused", refusal.code)
+            self._end(tx, person_id, country, refusal.code)
 
     def _published(
         self, tx: Transaction, approved: Approved, epoch: int, person_id: UUID, token_set: bytes
@@ -298,48 +238,36 @@ class Publications:
 
     def follow_consents(self, tx: Transaction, person_id: UUID, allowed: frozenset[str]) -> None:
         """Consent has changed: what was asked or approved for a country that it no longer names is over."""
-        rows = tx.execute(
-            "SELECT country, box FROM publications WHERE person_id = ? AND state IN ('asked','approved','working')",
-            (str(person_id),),
-        )
-        for tag, _ in rows:
-            if bytes(tag) not in {self._tag(c) for c in allowed}:
-                self._end_tag(tx, person_id, bytes(tag), "refused", "consent_over")
+        for country, state, _ in self._rows(tx, person_id):
+            if state in _UNDER_WAY and country not in allowed:
+                self._end(tx, person_id, country, "consent_over")
 
-    def void(self, tx: Transaction, person_id: UUID, reason: str) -> None:
-        """The identifiers are others now: what is under way was made of the old ones."""
-        tx.execute(
-            "UPDATE publications SET state = 'refused', reason = ?, batch = NULL WHERE person_id = ?"
-            " AND state IN ('approved', 'working')",
-            (reason, str(person_id)),
-        )
+    def void(self, tx: Transaction, person_id: UUID) -> None:
+        """The identifiers are others now: what is approved or under way was about the old ones."""
+        for country, state, _ in self._rows(tx, person_id):
+            if state in {"approved", "working"}:
+                self._end(tx, person_id, country, "correction")
 
-    def drop_unsigned(self, tx: Transaction, now: datetime) -> None:
-        """What nobody signed within seven days."""
-        old = (now - SIGNED_WITHIN).isoformat()
-        for name, person_id, kind, box in tx.execute(
-            "SELECT id, person_id, kind, box FROM awaiting WHERE asked_at < ?", (old,)
-        ):
-            if kind == "publish":
-                asked = self._vault.open(("awaiting", name), box, Asked)
-                self._end(tx, UUID(person_id), asked.country, "refused", "not_signed_in_time")
-            tx.execute("DELETE FROM awaiting WHERE id = ?", (name,))
+    def of_person(self, tx: Transaction, act: Act, person_id: UUID) -> list[tuple[str, str, str]]:
+        """(country, state, reason) for each partner country: `none` and why where nothing was ever asked for."""
+        known = {country: (state, reason) for country, state, reason in self._rows(tx, person_id)}
+        partners = (other_country(pair, self._country) for pair in self._charter.pairs_of(self._country))
+        return [
+            (c, *known.get(c, ("none", self.reason_against(tx, act, person_id, c) or "not_asked")))
+            for c in sorted(partners)
+        ]
 
-    def of_person(self, tx: Transaction, person_id: UUID) -> list[tuple[str, str, str]]:
-        """(country, state, reason) for each country that was asked for."""
+    def _rows(self, tx: Transaction, person_id: UUID) -> list[tuple[str, str, str]]:
         rows = tx.execute("SELECT country, state, reason FROM publications WHERE person_id = ?", (str(person_id),))
         known = {self._tag(c): c for c in self._charter.countries}
-        return sorted((known.get(bytes(tag), "??"), state, reason) for tag, state, reason in rows)
+        return [(known[bytes(tag)], state, reason) for tag, state, reason in rows if bytes(tag) in known]
 
-    def _end(self, tx: Transaction, person_id: UUID, country: str, state: str, reason: str) -> None:
-        self._end_tag(tx, person_id, self._tag(country), state, reason)
-
-    def _end_tag(self, tx: Transaction, person_id: UUID, tag: bytes, state: str, reason: str) -> None:
+    def _end(self, tx: Transaction, person_id: UUID, country: str, reason: str) -> None:
         tx.execute(
-            "UPDATE publications SET state = ?, reason = ?, batch = NULL WHERE person_id = ? AND country = ?",
-            (state, reason, str(person_id), tag),
+            "UPDATE publications SET state = 'refused', reason = ?, batch = NULL WHERE person_id = ? AND country = ?",
+            (reason, str(person_id), self._tag(country)),
         )
-        tx.execute("DELETE FROM awaiting WHERE person_id = ? AND country = ?", (str(person_id), tag))
+        self.signatures.drop(tx, person_id, country, "publish")
 
     def _tag(self, country: str) -> bytes:
         return self._vault.tag("country", country)

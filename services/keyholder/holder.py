@@ -17,7 +17,7 @@ from events.envelope import Header
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused
 from events.post import Post, PostStatus
 from events.stream import Stream
-from keys import dleq, group, quota, shares
+from keys import dleq, group, quota, shares, sign
 from keys.ring import KeyRing
 from services.keyholder import book, requests
 from services.keyholder.book import Request
@@ -49,6 +49,7 @@ class KeyHolder:
         self.clock = clock
         self.database = database
         self._digest = digest
+        self._ring = ring
         self._post = Post(
             me=me, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
@@ -157,9 +158,11 @@ class KeyHolder:
 
     def _evaluate(self, request: Request, blinded: list[group.Element]) -> None:
         asked = request.asked
-        share = self.shares.of(asked.pair, asked.generation)
+        share, statement = self.shares.of(asked.pair, asked.generation), self._statement(request.country, asked)
         evaluated = shares.evaluate(share, blinded)
-        proof = dleq.prove(self._statement(request.country, asked), share.secret, blinded, evaluated)
+        proof = dleq.prove(statement, share.secret, blinded, evaluated)
+        message = dleq.answer_message(dleq.request_digest(statement, blinded), self.me, evaluated, proof)
+        key = self._ring.primary("signing")
         answer = Evaluated(
             batch=asked.batch,
             pair=asked.pair,
@@ -168,6 +171,8 @@ class KeyHolder:
             n=asked.n,
             elements=b"".join(evaluated),
             proof=proof,
+            key_id=key.id,
+            signature=sign.sign(self._ring.secret("signing", key.id), message),
         )
         with self.database.transaction() as tx:
             self._write(tx, request.country, answer, asked.n)

@@ -104,7 +104,7 @@ class SignIn:
             raise Problem(401, "sign_in", "A valid bearer token is needed.", headers=bearer, page="/sign-in")
         return officer
 
-    def visitor(self, request: Request) -> Actor | None:
+    def anyone(self, request: Request) -> Actor | None:
         """Who is signed in, in the first of their roles; None: nobody. For pages that greet, and show all the same."""
         officer = self._by_bearer(request) or self._by_cookie(request)
         return Actor(staff=officer.staff, organisation=officer.organisation, role=officer.roles[0]) if officer else None

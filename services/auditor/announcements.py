@@ -1,0 +1,161 @@
+"""What `keys.*` said, taken to heart as every party takes it: sealing keys, shares, totals.
+
+The rules are those of `events.directory`, in a directory of the audit's own that lives in memory: what a party refuses
+to learn is a finding here, under the same code. Announcements are learned in the order of their writers' chains, and
+between writers by the time of sealing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import merge
+from itertools import groupby
+
+from events.charter import Charter, Topic
+from events.database import Transaction, open_database
+from events.directory import Directory
+from events.errors import Refused
+from events.messages import AcceptedTotal, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
+from events.model import countries_of
+from keys import group
+from services.auditor.findings import Findings
+
+Total = EvaluatedTotal | AcceptedTotal
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The items of one envelope on a topic of keys."""
+
+    topic: Topic
+    epoch: int
+    seq: int
+    at: datetime
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One total as it was told, and where."""
+
+    topic: Topic
+    epoch: int
+    seq: int
+    at: datetime
+    total: Total
+
+    @property
+    def count(self) -> int:
+        return self.total.count
+
+    @property
+    def most_in_a_day(self) -> int:
+        """0 for the matcher, which tells no such thing."""
+        return self.total.most_in_a_day if isinstance(self.total, EvaluatedTotal) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """A share whose proof of knowledge holds, and where it was introduced."""
+
+    said: Said
+    share: ShareIntroduced
+
+
+@dataclass(slots=True)
+class Announcements:
+    """What everybody may rely on."""
+
+    sealing: dict[str, dict[str, SealingKeyIntroduced]] = field(default_factory=lambda: defaultdict(dict))
+    """Party -> key id -> key."""
+    shares: dict[tuple[str, int, int, str], Introduced] = field(default_factory=dict)
+    """(pair, epoch, generation, holder) -> share."""
+    totals: list[Told] = field(default_factory=list)
+    """In the order of each writer's chain, also those that repeat."""
+
+    def can_seal_to(self, party: str, since: datetime, until: datetime) -> bool:
+        """Whether one of the party's keys may be sealed to from the one time to the other."""
+        return any(k.valid_from <= since and until <= k.valid_until for k in self.sealing.get(party, {}).values())
+
+
+def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], findings: Findings) -> Announcements:
+    """Take what was said to heart.
+
+    chains  what each writer said, in the order of its chain
+    """
+    said_by_all = merge(*chains, key=lambda said: said.at)
+    learned = Announcements()
+    with closing(open_database("sqlite:///:memory:")) as database:
+        directory = Directory(database, charter, digest)
+        directory.create()
+        with database.transaction() as tx:
+            for said in said_by_all:
+                _learn(tx, directory, said, learned, findings)
+    return learned
+
+
+def _learn(tx: Transaction, directory: Directory, said: Said, learned: Announcements, findings: Findings) -> None:
+    for item in said.items:
+        try:
+            directory.learn(tx, said.topic.writer, item)
+        except Refused as refused:
+            findings.add_refusal(refused.code, refused.sentence, said.topic, epoch=said.epoch, seq=said.seq)
+            continue
+        _note(said, item, learned, findings)
+
+
+def _note(said: Said, item: Item, learned: Announcements, findings: Findings) -> None:
+    match item:
+        case SealingKeyIntroduced():
+            learned.sealing[said.topic.writer].setdefault(item.key_id, item)
+        case ShareIntroduced():
+            learned.shares.setdefault((item.pair, item.epoch, item.generation, item.holder), Introduced(said, item))
+        case EvaluatedTotal() | AcceptedTotal() if item.country in countries_of(item.pair):
+            learned.totals.append(Told(said.topic, said.epoch, said.seq, said.at, item))
+        case EvaluatedTotal() | AcceptedTotal():
+            findings.add(
+                "not_of_the_pair", said.topic, epoch=said.epoch, seq=said.seq, country=item.country, pair=item.pair
+            )
+
+
+def check_shares(charter: Charter, learned: Announcements, findings: Findings) -> None:
+    """Every pair has two shares in the charter's epoch, and its key stays the same while shares are refreshed."""
+    topics = {topic.writer: topic for topic in charter.topics if topic.family == "keys"}
+    for pair in charter.pairs:
+        standing = _generations(learned, pair, charter.matching_epoch)
+        if any(len(holders) == len(charter.holders_of(pair)) for holders in standing.values()):
+            continue
+        newest = max(standing, default=0)
+        for holder in sorted(set(charter.holders_of(pair)) - set(standing.get(newest, ()))):
+            findings.add(
+                "share_missing", topics[holder], about=pair,
+                holder=holder, pair=pair, key_epoch=charter.matching_epoch, generation=newest,
+            )  # fmt: skip
+    for pair, epoch in sorted({(pair, epoch) for pair, epoch, *_ in learned.shares}):
+        whole = [g for g in _generations(learned, pair, epoch).values() if len(g) == len(charter.holders_of(pair))]
+        _check_refreshed(whole, findings)
+
+
+def _generations(learned: Announcements, pair: str, epoch: int) -> dict[int, dict[str, Introduced]]:
+    """Generation -> holder -> share, oldest first."""
+    found = sorted((key[2], key[3], share) for key, share in learned.shares.items() if key[:2] == (pair, epoch))
+    return {
+        generation: {holder: share for _, holder, share in of_it}
+        for generation, of_it in groupby(found, key=lambda entry: entry[0])
+    }
+
+
+def _check_refreshed(whole: Iterable[Mapping[str, Introduced]], findings: Findings) -> None:
+    """A refresh moves both shares and leaves their sum, the pair's public key, as it was."""
+    first_key: bytes | None = None
+    for shares in whole:
+        one, other = sorted(shares.values(), key=lambda introduced: introduced.said.at)
+        (key,) = group.add([bytes.fromhex(one.share.public)], [bytes.fromhex(other.share.public)])
+        first_key = first_key or key
+        if key != first_key:
+            findings.add(
+                "key_changed", other.said.topic, epoch=other.said.epoch, seq=other.said.seq, about=other.share.pair,
+                generation=other.share.generation, pair=other.share.pair, key_epoch=other.share.epoch,
+            )  # fmt: skip

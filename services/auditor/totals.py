@@ -1,0 +1,161 @@
+"""Totals against each other and against the quotas. Pure.
+
+A total only grows. What the matcher accepted from a country never exceeds what either holder of the pair evaluated for
+it, or tokens came from elsewhere. Holders and matcher tell their totals at times of their own and only when they have
+changed, so an accepted total is held against the first evaluated total told after it; where none came, against the last
+one before it, once the holder has been heard for the charter's span after, in which it would have told a greater one.
+
+A quota is a day's. A holder tells its greatest day itself; so that this word need not be taken, its whole count must
+also fit into the days since it was first heard.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Literal
+
+from events.charter import Charter
+from services.auditor.announcements import Told
+from services.auditor.findings import Findings
+from services.auditor.report import TotalRow
+from services.auditor.ticks import GRACE
+
+Verdict = Literal["holds", "exceeds", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is counted together: one country, one pair, one epoch of its key."""
+
+    pair: str
+    epoch: int
+    country: str
+
+    def __str__(self) -> str:
+        return f"{self.country} {self.pair} {self.epoch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """When a party was first and last heard on any stream."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Every total that was told, sorted, and what it is held against."""
+
+    charter: Charter
+    heard: Mapping[str, Presence]
+    told: Mapping[Account, Mapping[str, Sequence[Told]]]
+    """Account -> who tells -> totals in the order told."""
+
+    def rows(self, findings: Findings) -> tuple[TotalRow, ...]:
+        """One row an account. Says what is amiss on the way."""
+        accounts = sorted(self.told, key=lambda a: (a.pair, a.epoch, a.country))
+        return tuple(self._row(account, findings) for account in accounts)
+
+    def _row(self, account: Account, findings: Findings) -> TotalRow:
+        by_writer = self.told[account]
+        for totals in by_writer.values():
+            _check_growth(account, totals, findings)
+        holders = self.charter.holders_of(account.pair)
+        for holder in holders:
+            self._check_quota(account, holder, findings)
+        verdicts = [self._check_accepted(account, holder, findings) for holder in holders]
+        last = {holder: by_writer[holder][-1] for holder in holders if holder in by_writer}
+        return TotalRow(
+            pair=account.pair,
+            epoch=account.epoch,
+            country=account.country,
+            evaluated={holder: told.count for holder, told in last.items()},
+            most_in_a_day={holder: told.most_in_a_day for holder, told in last.items()},
+            allowed_in_a_day={holder: self._allowed(account, holder, told.at) for holder, told in last.items()},
+            accepted=by_writer["matcher"][-1].count if "matcher" in by_writer else 0,
+            verdict="exceeds" if "exceeds" in verdicts else "open" if "open" in verdicts else "holds",
+        )
+
+    # ---- quotas
+
+    def _check_quota(self, account: Account, holder: str, findings: Findings) -> None:
+        for told in self.told[account].get(holder, ()):
+            allowed = self._allowed(account, holder, told.at)
+            days = (_date(told.at) - _date(self.heard[holder].first)).days + 1
+            if told.most_in_a_day > allowed:
+                count, span, most = told.most_in_a_day, "one day", allowed
+            elif told.count > allowed * days:
+                count, span, most = told.count, "the days since it was first heard", allowed * days
+            else:
+                continue
+            findings.add(
+                "over_quota", told.topic, epoch=told.epoch, seq=told.seq, about=str(account),
+                holder=holder, count=count, country=account.country, pair=account.pair, days=span, allowed=most,
+            )  # fmt: skip
+
+    def _allowed(self, account: Account, holder: str, at: datetime) -> int:
+        """A day's quota, with every allowance that had begun: which day was the greatest, a total does not say."""
+        place = (holder, account.country, account.pair)
+        extra = (a.count for a in self.charter.allowances if (a.holder, a.country, a.pair) == place and a.valid_from <= at)
+        return self.charter.quota_per_day + sum(extra)
+
+    # ---- accepted and evaluated
+
+    def _check_accepted(self, account: Account, holder: str, findings: Findings) -> Verdict:
+        verdicts: set[Verdict] = set()
+        for told in self.told[account].get("matcher", ()):
+            verdict, evaluated = self._judge(told, holder, self.told[account].get(holder, ()))
+            verdicts.add(verdict)
+            if verdict == "exceeds":
+                findings.add(
+                    "accepted_above_evaluated", told.topic, epoch=told.epoch, seq=told.seq, about=f"{account} {holder}",
+                    accepted=told.count, country=account.country, pair=account.pair, key_epoch=account.epoch,
+                    holder=holder, evaluated=evaluated,
+                )  # fmt: skip
+        return "exceeds" if "exceeds" in verdicts else "open" if "open" in verdicts else "holds"
+
+    def _judge(self, accepted: Told, holder: str, evaluated: Sequence[Told]) -> tuple[Verdict, int]:
+        """One accepted total, and what the holder says to it."""
+        after = [told for told in evaluated if told.at >= accepted.at]
+        known = after[0] if after else evaluated[-1] if evaluated else None
+        count = known.count if known else 0
+        if accepted.count <= count:
+            return "holds", count
+        return ("exceeds" if after or self._would_have_told(holder, accepted.at) else "open"), count
+
+    def _would_have_told(self, holder: str, at: datetime) -> bool:
+        """Whether the holder was heard long enough after this time. One that was never heard evaluated nothing."""
+        presence = self.heard.get(holder)
+        span = timedelta(seconds=self.charter.totals_seconds)
+        return presence is None or presence.last >= at + span + GRACE
+
+
+def keep_books(charter: Charter, totals: Sequence[Told], heard: Mapping[str, Presence]) -> Books:
+    """Sort what was told by account and by who told it."""
+    sorted_out: dict[Account, dict[str, list[Told]]] = defaultdict(lambda: defaultdict(list))
+    for told in totals:
+        account = Account(told.total.pair, told.total.epoch, told.total.country)
+        sorted_out[account][told.topic.writer].append(told)
+    return Books(charter, heard, sorted_out)
+
+
+def _check_growth(account: Account, totals: Sequence[Told], findings: Findings) -> None:
+    for earlier, told in pairwise(totals):
+        for kind, before, after in (
+            ("total", earlier.count, told.count),
+            ("greatest day", earlier.most_in_a_day, told.most_in_a_day),
+        ):
+            if after < before:
+                findings.add(
+                    "total_fell", told.topic, epoch=told.epoch, seq=told.seq, about=str(account),
+                    kind=kind, country=account.country, pair=account.pair, key_epoch=account.epoch,
+                    before=before, after=after,
+                )  # fmt: skip
+
+
+def _date(at: datetime) -> date:
+    """Holders' days are days in UTC."""
+    return at.astimezone(UTC).date()

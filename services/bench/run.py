@@ -1,0 +1,69 @@
+"""`samaki bench`: one bench by name, or all of them, on this machine.
+
+Refuses to judge: it shows figures beside their baselines, and what they were measured on. The work folder, the broker
+and every process end with it, whatever happens.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from services.bench import machine, memory, report, store, streams, token_country, token_holder, token_matcher
+from services.bench.measure import Figure
+from services.bench.setting import Setting
+from services.demo.processes import Processes
+from services.runtime.errors import SettingsInvalid
+from services.runtime.logs import open_logs
+
+BENCHES: Final[Mapping[str, Callable[[Setting], Iterator[Figure]]]] = {
+    "token-country": token_country.measure,
+    "token-holder": token_holder.measure,
+    "token-matcher": token_matcher.measure,
+    "store": store.measure,
+    "streams": streams.measure,
+    "memory": memory.measure,
+}
+
+
+def run(only: str | None, *, as_json: bool, broker: str = "embedded", postgres: str | None = None) -> None:
+    """Measure, and print the result on standard output; what is under way stands on standard error.
+
+    only      a name of BENCHES; None: all
+    broker    `embedded` or `kafka`, for `streams` and `memory`
+    postgres  where to measure `store` on PostgreSQL too
+    raises    SettingsInvalid: no such bench; PeerUnreachable: a broker or a process does not answer
+    """
+    names = _chosen(only)
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="samaki-bench-") as folder:
+        figures = _measured(names, Path(folder), broker, postgres)
+    if as_json:
+        console.out(json.dumps(report.as_json(machine.describe(), figures)), highlight=False)
+    else:
+        report.show(console, machine.describe(), figures)
+
+
+def _chosen(only: str | None) -> Sequence[str]:
+    if only is None:
+        return tuple(BENCHES)
+    if only not in BENCHES:
+        raise SettingsInvalid(f"--only names one of {', '.join(BENCHES)}, not {only!r}.")
+    return (only,)
+
+
+def _measured(names: Sequence[str], work: Path, broker: str, postgres: str | None) -> list[Figure]:
+    """Each bench in a folder of its own, its processes ended before the next begins."""
+    figures: list[Figure] = []
+    console = Console(stderr=True)
+    with closing(open_logs(work / "bench.log", capture=True, service="bench")):
+        for name in names:
+            place = work / name
+            place.mkdir()
+            with console.status(f"Measuring {name} ..."), Processes(place / "logs") as processes:
+                figures += BENCHES[name](Setting(place, processes, broker, postgres))
+    return figures
