@@ -153,6 +153,7 @@ class KafkaStream:
                 **self._common(),
                 metrics_enabled=False,
                 group_id=None,
+                check_crcs=False,  # envelopes are signed; a checksum in pure Python costs more than all the rest
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 allow_auto_create_topics=False,

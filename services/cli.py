@@ -173,12 +173,18 @@ def matches_grant(
 def audit_streams(
     charter: Annotated[Path, typer.Option(envvar="SAMAKI_CHARTER")],
     bootstrap: Annotated[str, typer.Option(envvar="SAMAKI_BOOTSTRAP")],
+    kafka_ca: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_CA", help="The brokers' authority.")] = None,
+    kafka_certificate: Annotated[
+        Path | None, typer.Option(envvar="SAMAKI_KAFKA_CERTIFICATE", help="The auditor's client certificate.")
+    ] = None,
+    kafka_key: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_KEY", help="Its private key.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read all topics and the charter, and check chains, signatures, ticks, key introductions, totals and quotas."""
     from services.auditor.command import audit_streams as run
 
-    if not run(charter, bootstrap, as_json=as_json):
+    tls = {"kafka_ca": kafka_ca, "kafka_certificate": kafka_certificate, "kafka_key": kafka_key}
+    if not run(charter, bootstrap, as_json=as_json, **tls):
         raise typer.Exit(1)
 
 

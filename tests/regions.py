@@ -73,7 +73,7 @@ class LiveRegion:
         elif kind == "keyholder":
             service = KeyHolder(party, **common)
         else:
-            service = Matcher(**common)
+            service = Matcher(party, **common)
         service.open()
         self.databases[party] = database
         self.parties[party] = service

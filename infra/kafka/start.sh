@@ -3,8 +3,9 @@
 #
 #   infra/kafka/start.sh DIR [MORE.properties]
 #
-# DIR            its own data, settings, log and pid; made if missing, kept by stop.sh. An existing one is started again.
-# MORE           broker settings added to ours; {port} in it stands for the broker's port
+# DIR            its own data, settings, log and pid; made if missing, kept by stop.sh. An existing one is started again,
+#                on its old ports if they are free.
+# MORE           broker settings added to ours; {port} and {controller} in it stand for the two ports
 # prints         127.0.0.1:PORT on standard output, nothing else; also in DIR/bootstrap
 # exit codes     0 up; 2 usage; 3 no Java or Maven; 1 the jars could not be had, or the broker did not come up
 set -euo pipefail
@@ -43,6 +44,7 @@ PY
 
 settings() {
   cat <<EOF
+# ports $1 $2
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
@@ -69,14 +71,16 @@ num.io.threads=2
 background.threads=2
 log.index.size.max.bytes=65536
 EOF
-  sed "s/{port}/$1/g" "$more"
+  sed "s/{port}/$1/g; s/{controller}/$2/g" "$more"
 }
 
 
 up() { (exec 8<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && grep -q "Kafka Server started" "$dir/server.log"; }
 
+old_ports() { sed -n 's/^# ports //p' "$dir/server.properties" 2>/dev/null; }
+
 launch() {
-  read -r port controller < <(free_ports)
+  read -r port controller < <([ "$1" = 1 ] && old_ports | grep . || free_ports)
   settings "$port" "$controller" >"$dir/server.properties"
   local heap=(-Xms128m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$here/lib/*")
   if [ ! -e "$dir/data/meta.properties" ]; then
@@ -104,7 +108,7 @@ fi
 fetch
 # Between finding a free port and using it, somebody else may take it: then try others.
 for attempt in 1 2 3; do
-  if launch; then
+  if launch "$attempt"; then
     cat "$dir/bootstrap"
     exit 0
   fi

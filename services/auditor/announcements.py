@@ -75,8 +75,10 @@ class Announcements:
     totals: list[Told] = field(default_factory=list)
     """In the order of each writer's chain, also those that repeat."""
 
-    def can_seal_to(self, party: str, since: datetime, until: datetime) -> bool:
-        """Whether one of the party's keys may be sealed to from the one time to the other."""
+    def can_seal_to(self, party: str | None, since: datetime, until: datetime) -> bool:
+        """Whether one of the party's keys may be sealed to from the one time to the other. None: all read, unsealed."""
+        if party is None:
+            return True
         return any(k.valid_from <= since and until <= k.valid_until for k in self.sealing.get(party, {}).values())
 
 

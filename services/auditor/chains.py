@@ -64,8 +64,9 @@ class Chain:
             return False
         known.append(Link(digest, bytes.fromhex(header.prev), header.sealed_at))
         if header.sealing_key is not None:
-            use = self.sealed_to.setdefault(header.sealing_key, SealedTo(header.seq, header.sealed_at, header.sealed_at))
-            use.earliest, use.latest = min(use.earliest, header.sealed_at), max(use.latest, header.sealed_at)
+            at = header.sealed_at
+            use = self.sealed_to.setdefault(header.sealing_key, SealedTo(header.seq, at, at))
+            use.earliest, use.latest = min(use.earliest, at), max(use.latest, at)
         return True
 
     @property
@@ -93,8 +94,8 @@ class Chain:
         return [(a + 1, b - 1) for a, b in pairwise([begin - 1, *there]) if b - a > 1]
 
     @property
-    def unread(self) -> list[int]:
-        """The numbers that a reader cannot come to: they stand only before one that it needs first.
+    def unread(self) -> tuple[int, int] | None:
+        """The range that a reader cannot come to: its first number came only before one that it needs first.
 
         What is missing is passed over here; it is named by itself.
         """
@@ -102,7 +103,7 @@ class Chain:
         for number in self.arrivals:
             if reached < len(order) and number == order[reached]:
                 reached += 1
-        return order[reached:]
+        return (order[reached], order[-1]) if reached < len(order) else None
 
     @property
     def unlinked(self) -> list[int]:
@@ -136,7 +137,8 @@ def check(chain: Chain, findings: Findings) -> None:
         first = chain.missing[0][0]
         findings.add("gap", topic, partition, epoch=epoch, seq=first, numbers=named(chain.missing))
     if chain.unread:
-        findings.add("out_of_order", topic, partition, epoch=epoch, seq=chain.unread[0], last=chain.unread[-1])
+        stuck, first = named([chain.unread]), chain.unread[0]
+        findings.add("out_of_order", topic, partition, epoch=epoch, seq=first, numbers=stuck)
     for code, numbers in (
         ("fork", chain.forks),
         ("broken_chain", chain.unlinked),

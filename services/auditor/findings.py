@@ -32,19 +32,18 @@ WHAT: Final[dict[str, str]] = {
     "gap": "missing and not sent again: {numbers}",
     "fork": "{writer} signed two different envelopes under this number: it, or whoever has its key, tells two stories",
     "broken_chain": "names another predecessor than the envelope before it: something was replaced",
-    "out_of_order": "came only before a number that precedes it; up to {last}, no reader can take what follows until it "
-    "is sent again",
+    "out_of_order": "came only before a number that precedes it: no reader takes {numbers} until they are sent again",
     "time_went_back": "sealed earlier than its predecessor, by what they say",
     "withheld": "the carrier counts {count} records here and gave back none after offset {last}",
     "silent": "{what} between {since} and {until}: {ticks} ticks without an envelope",
     # keys.*; the codes of events.directory, with its sentences, come beside these
-    "share_missing": "{holder} has introduced no share of {pair}, epoch {key_epoch}, generation {generation}: no token can be "
-    "made under its key",
-    "key_changed": "generation {generation} of {pair}, epoch {key_epoch}, adds up to another key than the first: tokens made "
-    "before and after do not meet",
+    "share_missing": "{holder} has introduced no share of {pair}, epoch {key_epoch}, generation {generation}: no token "
+    "can be made under the pair's key",
+    "key_changed": "generation {generation} of {pair}, epoch {key_epoch}, adds up to another key than the first: "
+    "tokens made before and after do not meet",
     "not_of_the_pair": "a total about {country}, which is not of the pair {pair}",
     # totals
-    "total_fell": "the {kind} of {country} for {pair}, epoch {key_epoch}, fell from {before} to {after}; a total only grows",
+    "total_fell": "the {kind} of {country} for {pair}, epoch {key_epoch}, fell from {before} to {after}: it only grows",
     "over_quota": "{holder} evaluated {count} for {country} and {pair} in {days}; the charter allows {allowed}",
     "accepted_above_evaluated": "the matcher accepted {accepted} slots of {country} for {pair}, epoch {key_epoch}; by "
     "{holder}'s count {evaluated} were evaluated: some tokens came from elsewhere",

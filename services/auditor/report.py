@@ -44,6 +44,8 @@ class WriterRow(Value):
     heard: bool
     envelopes: int
     last_heard: datetime | None
+    signed_under: dict[str, int]
+    """Signing key, valid by the charter at the time of sealing -> envelopes."""
     sealing_keys: tuple[KeyRow, ...]
     streams: tuple[StreamRow, ...]
 

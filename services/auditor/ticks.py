@@ -4,7 +4,7 @@ The number of a tick stands inside the sealed body, where no auditor sees it, so
 which its writer says it sealed it. What is asked of a party:
 
 - It is heard in every tick, from its first envelope to the last tick of the region, which is the tick of the latest
-  envelope of anybody, and never one that has not come. So a region that was stopped as a whole is not called silent.
+  envelope of anybody. So a region that was stopped as a whole is not called silent.
 - In a tick in which it is heard at all, it is heard on every stream that it writes, if the reader has a sealing key of
   that tick: without one, nothing can be sealed to it. So a party that is down is one finding, and a stream that is held
   back while its writer lives is another.
@@ -57,8 +57,10 @@ class Rhythm:
         self._latest = -1
 
     def hear(self, writer: str, place: Place, sealed_at: datetime) -> None:
-        """An authentic envelope under this charter."""
+        """An authentic envelope under this charter. A tick that has not come is not heard, whatever its writer says."""
         tick = self._charter.tick_at(sealed_at)
+        if tick > self._now:
+            return
         self._streams[place].add(tick)
         self._parties[writer].add(tick)
         self._latest = max(self._latest, tick)
@@ -69,8 +71,7 @@ class Rhythm:
     def of_party(self, writer: str) -> list[Silence]:
         """When the party was silent on all that it writes. A party that was never heard is silent in no tick."""
         heard = sorted(self._parties[writer])
-        until = min(self._latest, self._now)
-        gaps = pairwise([*heard, until] if heard else [])
+        gaps = pairwise([*heard, self._latest] if heard else [])
         return self._beyond_grace(Silence(a + 1, b - 1, b - a - 1) for a, b in gaps if b - a > 1)
 
     def of_stream(
@@ -81,8 +82,7 @@ class Rhythm:
         since     the first tick that can be asked about; None: whenever the writer was first heard
         can_seal  whether the reader had a sealing key from the one time to the other
         """
-        until = min(self._latest, self._now)
-        due = [t for t in sorted(self._parties[writer]) if (since is None or t >= since) and t < until]
+        due = [t for t in sorted(self._parties[writer]) if (since is None or t >= since) and t < self._latest]
         runs = [list(run) for is_heard, run in groupby(due, self._streams[place].__contains__) if not is_heard]
         open_runs = ([t for t in run if can_seal(self.time_of(t), self.time_of(t + 1))] for run in runs)
         return self._beyond_grace(Silence(run[0], run[-1], len(run)) for run in open_runs if run)

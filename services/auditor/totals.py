@@ -12,7 +12,7 @@ also fit into the days since it was first heard.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
@@ -84,7 +84,7 @@ class Books:
     def _check_quota(self, account: Account, holder: str, findings: Findings) -> None:
         for told in self.told[account].get(holder, ()):
             allowed = self._allowed(account, holder, told.at)
-            days = (_date(told.at) - _date(self.heard[holder].first)).days + 1
+            days = _day(told.at) - _day(self.heard[holder].first) + 1
             if told.most_in_a_day > allowed:
                 count, span, most = told.most_in_a_day, "one day", allowed
             elif told.count > allowed * days:
@@ -99,8 +99,8 @@ class Books:
     def _allowed(self, account: Account, holder: str, at: datetime) -> int:
         """A day's quota, with every allowance that had begun: which day was the greatest, a total does not say."""
         place = (holder, account.country, account.pair)
-        extra = (a.count for a in self.charter.allowances if (a.holder, a.country, a.pair) == place and a.valid_from <= at)
-        return self.charter.quota_per_day + sum(extra)
+        begun = (a for a in self.charter.allowances if (a.holder, a.country, a.pair) == place and a.valid_from <= at)
+        return self.charter.quota_per_day + sum(a.count for a in begun)
 
     # ---- accepted and evaluated
 
@@ -130,7 +130,7 @@ class Books:
         """Whether the holder was heard long enough after this time. One that was never heard evaluated nothing."""
         presence = self.heard.get(holder)
         span = timedelta(seconds=self.charter.totals_seconds)
-        return presence is None or presence.last >= at + span + GRACE
+        return presence is None or presence.last - at >= span + GRACE
 
 
 def keep_books(charter: Charter, totals: Sequence[Told], heard: Mapping[str, Presence]) -> Books:
@@ -156,6 +156,6 @@ def _check_growth(account: Account, totals: Sequence[Told], findings: Findings) 
                 )  # fmt: skip
 
 
-def _date(at: datetime) -> date:
-    """Holders' days are days in UTC."""
-    return at.astimezone(UTC).date()
+def _day(at: datetime) -> int:
+    """Days are counted in UTC, from 1970. Whatever time a writer invents, it has such a number."""
+    return int(at.timestamp() // 86400)

@@ -204,30 +204,33 @@ def test_what_was_committed_is_there_when_it_is_opened_again(opened, database):
 
 def test_the_librarys_recorder_writes_in_our_transaction(database):
     """What events.store builds on: its rows and ours come and go together."""
-    recorder = recorder_of(database)
+    recorder, insert_events = recorder_of(database)
     recorder.create_table()
     event = stored_event()
     with pytest.raises(ZeroDivisionError), database.transaction() as tx:
         insert(tx, 1)
-        recorder._insert_events(tx.cursor, [event])
+        insert_events(tx.cursor, [event])
         1 / 0  # noqa: B018
     assert rows(database) == []
     assert recorder.select_events(event.originator_id) == []
     with database.transaction() as tx:
         insert(tx, 1)
-        recorder._insert_events(tx.cursor, [event])
+        insert_events(tx.cursor, [event])
     assert rows(database) == [(1,)]
     assert len(recorder.select_events(event.originator_id)) == 1
 
 
 def recorder_of(database):
+    """The library's recorder, and its function that inserts with a given cursor."""
     if database.dialect == "sqlite":
         from eventsourcing.sqlite import SQLiteApplicationRecorder
 
-        return SQLiteApplicationRecorder(database.datastore)
+        recorder = SQLiteApplicationRecorder(database.datastore)
+        return recorder, recorder._insert_events
     from eventsourcing.postgres import PostgresApplicationRecorder
 
-    return PostgresApplicationRecorder(database.datastore)
+    recorder = PostgresApplicationRecorder(database.datastore)
+    return recorder, recorder._insert_stored_events
 
 
 def stored_event():

@@ -218,6 +218,15 @@ def test_many_writers_leave_no_gap_that_is_filled_later(database, store, report)
     assert set(seen) == {event.event_id for batch in batches for event in batch}
 
 
+@pytest.mark.parametrize("dsn", [POSTGRES], indirect=True)
+def test_on_postgresql_nobody_else_writes_events_until_the_transaction_ends(database, store, report):
+    """Whoever writes without our advisory lock too: else a position given early could become visible late."""
+    locks = "SELECT mode FROM pg_locks WHERE relation = 'stored_events'::regclass AND granted"
+    with database.transaction() as tx:
+        store.append(tx, report())
+        assert ("ExclusiveLock",) in tx.execute(locks)
+
+
 def test_a_row_missing_from_a_stream_stops_the_reader(database, store, report):
     (reported,) = report()
     append(database, store, [reported, *decide_close(evolve(None, reported), ACT, outcome="completed")])

@@ -4,8 +4,8 @@ import json
 import pytest
 from rich.console import Console
 
-from services.bench import run as bench
 from services.bench import report
+from services.bench import run as bench
 from services.bench.measure import Figure, Pair
 from services.runtime.errors import SettingsInvalid
 

@@ -149,6 +149,15 @@ def test_the_node_changes_no_grant_and_no_date(desk, ledger, refused, change):
         desk.publishing(desk.published(ledger), ledger, desk.act("node"), **renewal)
 
 
+def test_the_node_renews_for_a_new_epoch_and_no_other_reason(desk, ledger, refused):
+    now = desk.published(ledger)
+    with refused("second_needed"):
+        desk.publishing(now, ledger, desk.act("node"), reason="correction", token_set=b"u" * 64)
+    with refused("node_may_not"):
+        signed = desk.act("node", desk.actor("case_worker"))
+        desk.publishing(now, ledger, signed, reason="correction", token_set=b"u" * 64)
+
+
 def test_the_node_renews_nothing_that_is_not_out(desk, ledger, refused):
     now = desk.published(ledger)
     now = after(now, person.decide_revoke_tokens(now, desk.act(), reason="consent_over"))

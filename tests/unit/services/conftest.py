@@ -4,19 +4,22 @@ A fake country is a post that writes what a country would, and keeps what it is 
 and a stream that die with it at a chosen moment: before something is done, or after it was done and nobody was told.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
 import pytest
 
 from events.database import open_database
-from events.messages import EvaluationAsked
+from events.messages import EvaluationAsked, GrantChanged, MatchEnded, Revocation, Submission
 from events.post import Fill
 from keys import group, labels
 from keys.ring import KeyRing
 from services.keyholder.holder import KeyHolder
+from services.matcher.matcher import Matcher
 
 
 class Killed(BaseException):
@@ -98,7 +101,7 @@ class FakeCountry:
 
     def __init__(self, region, me: str) -> None:
         self.region, self.me = region, me
-        self.seat = region.seat(me)
+        self.seat = region.seat(me, database=open_database("sqlite:///:memory:"))
         self.post = self.seat.post
         self.answers: list[tuple[str, object]] = []
         self.notices: list = []
@@ -129,6 +132,45 @@ class FakeCountry:
         """Write with the next tick."""
         self._waiting.append((topic, partition, items))
 
+    # ---- to the matcher
+
+    def submission(self, handle: str, grant: str = "tell", *, days: int = 90, **changes) -> Submission:
+        """A row. Each of `changes` is a slot's content (doc="A"), or a field; slots without one are like no other."""
+        values = [
+            changes.pop(recipe.lower(), f"{self.me} {handle} {slot}")
+            for slot, recipe in enumerate(self.region.charter.slots)
+        ]
+        fields = {
+            "handle": handle_of(self.me, handle), "pair": "KH-TH", "epoch": 1, "schema_version": 1,
+            "indices": b"".join(hashlib.sha256(value.encode()).digest() for value in values),
+            "grant": grant, "grant_until": self.region.clock.now() + timedelta(days=days),
+        }
+        return Submission(**{**fields, **changes})
+
+    def submits(self, handle: str, grant: str = "tell", **changes) -> None:
+        self.tells_matcher(self.submission(handle, grant, **changes))
+
+    def grants(self, handle: str, grant: str, *, days: int = 90) -> None:
+        until = self.region.clock.now() + timedelta(days=days)
+        self.tells_matcher(GrantChanged(handle=handle_of(self.me, handle), grant=grant, grant_until=until))
+
+    def revokes(self, handle: str) -> None:
+        self.tells_matcher(Revocation(handle=handle_of(self.me, handle)))
+
+    def ends(self, handle: str, match_ref: str) -> None:
+        self.tells_matcher(MatchEnded(match_ref=match_ref, handle=handle_of(self.me, handle)))
+
+    def tells_matcher(self, *items) -> None:
+        """With the next tick, as a country does."""
+        self.says_at_tick(f"linkage.{self.me}", *items)
+
+    def told(self, handle: str | None = None) -> list[str]:
+        """What this country heard of a handle, or of all: `this_side`, `both`, `over`, in order."""
+        mine = None if handle is None else handle_of(self.me, handle)
+        return [getattr(n, "told", "over") for n in self.notices if mine in {None, n.handle}]
+
+    # ---- to key holders
+
     def asks(self, holder: str, elements: Sequence[bytes], **changes) -> EvaluationAsked:
         fields = {
             "batch": uuid4(), "pair": "KH-TH", "epoch": 1, "generation": 0, "purpose": "match", "n": len(elements),
@@ -140,6 +182,10 @@ class FakeCountry:
 
     def answers_to(self, batch: UUID) -> list:
         return [item for _, item in self.answers if item.batch == batch]
+
+
+def handle_of(country: str, name: str) -> str:
+    return hashlib.sha256(f"{country} {name}".encode()).hexdigest()[:32]
 
 
 @pytest.fixture
@@ -193,3 +239,49 @@ def open_holder() -> Callable:
         return holder
 
     return make
+
+
+@pytest.fixture
+def open_matcher() -> Callable:
+    """A region's matcher, on the ring that it had before if it had one; its database is in memory unless given."""
+
+    def make(region, *, database=None, stream=None, opened: bool = True) -> Matcher:
+        path = region.folder / "matcher.ring"
+        matcher = Matcher(
+            "matcher",
+            charter=region.charter,
+            digest=region.digest,
+            ring=KeyRing.open(path, bytes(32)) if path.exists() else region.ring("matcher"),
+            database=database or open_database("sqlite:///:memory:"),
+            stream=stream or region.stream,
+            clock=region.clock,
+        )
+        if opened:
+            matcher.open()
+        return matcher
+
+    return make
+
+
+@pytest.fixture
+def pass_ticks(settle) -> Callable:
+    """Let ticks go by; at each, the parties do all that they can, in the order given."""
+
+    def run(region, *parties, ticks: int = 1) -> None:
+        for _ in range(ticks):
+            region.clock.advance(region.charter.tick_seconds)
+            settle(*parties)
+
+    return run
+
+
+@pytest.fixture
+def trio(region, fake_country, open_matcher, pass_ticks):
+    """KH, TH and the matcher, acquainted, and a function that lets ticks go by."""
+    kh, th, matcher = fake_country(region, "KH"), fake_country(region, "TH"), open_matcher(region)
+
+    def run(ticks: int = 1) -> None:
+        pass_ticks(region, kh, th, matcher, ticks=ticks)
+
+    run(2)
+    return kh, th, matcher, run
