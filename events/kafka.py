@@ -7,6 +7,7 @@ producer is thrown away then, since its own retries and ours must not cross.
 Refuses plain connections to anything but this machine, and topics that nobody made.
 """
 
+import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -60,7 +61,7 @@ class KafkaStream:
         self._reading = threading.Lock()
 
     def ensure(self, topics: Mapping[str, int]) -> None:
-        with _translated(), closing(KafkaAdminClient(**self._common())) as admin:
+        with _translated(), closing(_connected(KafkaAdminClient, self._servers, **self._common())) as admin:
             there = set(admin.list_topics())
             named = {self._prefix + topic: count for topic, count in topics.items()}
             missing = {name: count for name, count in named.items() if name not in there}
@@ -149,7 +150,9 @@ class KafkaStream:
 
     def _consumer_now(self) -> KafkaConsumer:
         if self._consumer is None:
-            self._consumer = KafkaConsumer(
+            self._consumer = _connected(
+                KafkaConsumer,
+                self._servers,
                 **self._common(),
                 metrics_enabled=False,
                 group_id=None,
@@ -164,7 +167,9 @@ class KafkaStream:
         return self._consumer
 
     def _new_producer(self) -> KafkaProducer:
-        return KafkaProducer(
+        return _connected(
+            KafkaProducer,
+            self._servers,
             **self._common(),
             metrics_enabled=False,
             enable_idempotence=True,  # said aloud, so that a setting that contradicts it raises
@@ -179,7 +184,6 @@ class KafkaStream:
 
     def _common(self) -> dict[str, Any]:
         common = {
-            "bootstrap_servers": self._servers,
             "client_id": "samaki",
             "request_timeout_ms": _ANSWER_MS,
             "bootstrap_timeout_ms": _ANSWER_MS,
@@ -193,6 +197,41 @@ class KafkaStream:
             "ssl_certfile": str(self._tls.certfile),
             "ssl_keyfile": str(self._tls.keyfile),
         }
+
+
+def _connected(kind: Any, servers: Iterable[str], **settings: Any) -> Any:
+    """A client that has found its brokers.
+
+    One that does not find them leaves a thread and sockets behind. So none is made while no broker listens, and what
+    one leaves, that was made and failed, is closed here.
+    """
+    _check_listening(servers)
+    made = []
+
+    def carry(**given: Any) -> Any:
+        made.append(KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**given))
+        return made[-1]
+
+    try:
+        return kind(bootstrap_servers=list(servers), kafka_client=carry, **settings)
+    except BaseException:
+        for client in made:
+            client.close()
+        raise
+
+
+def _check_listening(servers: Iterable[str]) -> None:
+    """Raises the last server's OSError if none takes a connection."""
+    refusal: OSError = ConnectionError("no server is named")
+    for server in servers:
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_MS / 1000).close()
+        except OSError as error:
+            refusal = error
+        else:
+            return
+    raise refusal
 
 
 def _is_local(server: str) -> bool:

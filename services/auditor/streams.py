@@ -146,12 +146,11 @@ class _Review:
         return [_row(chain, missed) for _, chain in of_place] or [_empty_row(topic, partition, missed)]
 
     def _since(self, topic: Topic, place: Place) -> int | None:
-        """The first tick that can be asked about, where the carrier's retention has dropped what was before."""
-        if topic.family == "keys":
-            return None
-        if place not in self.observed.offsets:
-            return self.charter.tick_at(self.now - _RETENTION) if self.ends.get(place) else None
-        return self.observed.rhythm.first_heard(place) if self.observed.offsets[place][0] > 0 else None
+        """The first tick that can be asked about: the stream's own first; where it has none, its writer's (None)."""
+        is_dropped = topic.family != "keys" and self.ends.get(place, 0) > 0
+        dropped_until = self.charter.tick_at(self.now - _RETENTION) if is_dropped else None
+        first = self.observed.rhythm.first_heard(place)
+        return dropped_until if first is None else first
 
     def _blame(self, silence: Silence, topic: Topic, partition: int, what: str) -> None:
         since, until = map(self.observed.rhythm.time_of, (silence.first, silence.last + 1))

@@ -85,6 +85,10 @@ def _show_shares(console: Console, report: Report) -> None:
 
 def _show_totals(console: Console, report: Report) -> None:
     """Evaluations and quotas a holder, accepted slots beside them."""
+    console.print()
+    if not report.totals:
+        console.print("No totals were told yet.")
+        return
     table = Table(title="Totals", title_justify="left", title_style="bold")
     words, numbers = {"Pair", "Country", "Holder", "Verdict"}, ("Evaluated", "Most in a day", "Allowed", "Accepted")
     for column in ("Pair", "Epoch", "Country", "Holder", *numbers, "Verdict"):
@@ -94,7 +98,6 @@ def _show_totals(console: Console, report: Report) -> None:
             use = (str(row.most_in_a_day.get(holder, 0)), str(row.allowed_in_a_day.get(holder, 0)))
             of = (row.pair, str(row.epoch), row.country)
             table.add_row(*of, holder, str(count), *use, str(row.accepted), row.verdict)
-    console.print()
     console.print(table)
 
 

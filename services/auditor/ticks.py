@@ -5,9 +5,10 @@ which its writer says it sealed it. What is asked of a party:
 
 - It is heard in every tick, from its first envelope to the last tick of the region, which is the tick of the latest
   envelope of anybody. So a region that was stopped as a whole is not called silent.
-- In a tick in which it is heard at all, it is heard on every stream that it writes, if the reader has a sealing key of
-  that tick: without one, nothing can be sealed to it. So a party that is down is one finding, and a stream that is held
-  back while its writer lives is another.
+- In a tick in which it is heard at all, it is heard on every stream that it writes, from the stream's first envelope
+  on; on a stream without any, from the party's first. What is asked is only what can be done: in a tick for which the
+  reader has no sealing key, nothing can be sealed to it. So a party that is down is one finding, and a stream that is
+  held back while its writer lives is another.
 
 There is grace for `grace_of(charter)` ticks in a row: the tick that runs may not be opened yet, a process may be
 restarted as one passes, and time goes by between opening a tick and sealing its envelope. An envelope held back by the
@@ -79,7 +80,7 @@ class Rhythm:
     ) -> list[Silence]:
         """When a stream was silent while its writer was heard elsewhere.
 
-        since     the first tick that can be asked about; None: whenever the writer was first heard
+        since     the first tick that is asked about; None: whenever the writer was first heard
         can_seal  whether the reader had a sealing key from the one time to the other
         """
         due = [t for t in sorted(self._parties[writer]) if (since is None or t >= since) and t < self._latest]

@@ -11,9 +11,11 @@ from typing import Final, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
+from events.envelope import MAX_SIZE
 from services.runtime.errors import PeerUnreachable
 
 _PATIENCE_MS: Final = 10_000
+_FETCH: Final = MAX_SIZE + 64 * 1024
 
 
 class BareKafka:
@@ -25,7 +27,7 @@ class BareKafka:
         with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
             admin.create_topics({topic: {"num_partitions": 1, "replication_factor": -1}})
             admin.wait_for_topics([topic])
-        # As events.kafka has them: the same promises, batched in the same way.
+        # As events.kafka has them: the same promises, batches and fetches of the same size, no checksums at the reader.
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap,
             metrics_enabled=False,
@@ -38,8 +40,11 @@ class BareKafka:
             bootstrap_servers=bootstrap,
             metrics_enabled=False,
             group_id=None,
+            check_crcs=False,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            max_partition_fetch_bytes=_FETCH,
+            fetch_max_bytes=2 * _FETCH,
         )
         self._consumer.assign([TopicPartition(topic, 0)])
 

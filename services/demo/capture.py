@@ -11,12 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 from events.charter import Charter
+from events.database import open_database
 from events.envelope import unpack
 from events.errors import EnvelopeInvalid
 from events.kafka import KafkaStream
 from events.stream import Delivered
 from keys.errors import KeysError
 from keys.ring import KeyRing, load_kek
+from matching.index import Index
 from services.demo.region import Region
 
 _AT_ONCE = 500
@@ -66,6 +68,13 @@ def database_bytes(region: Region) -> Mapping[str, bytes]:
     home = region.home("matcher")
     with closing(sqlite3.connect(home / "store.db")) as database:
         return {"matcher/store.db": database.serialize()}
+
+
+def matcher_backlog(region: Region) -> int:
+    """How many values the matcher has taken in and not looked at yet."""
+    database = open_database(f"sqlite:///{region.home('matcher') / 'store.db'}")
+    with closing(database), database.reading() as tx:
+        return Index(database, {}, region.charter.slots).sizes(tx)["waiting"]
 
 
 def log_bytes(logs: Path) -> Mapping[str, bytes]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.country.client import NodeClient
+from services.demo.capture import matcher_backlog
 from services.demo.region import Region
 from services.demo.world import Row, World, csv_bytes
 from services.runtime.errors import PeerUnreachable
 
 GUARDIAN = "Independent guardian (demo)"
 _SIGNED_AT_ONCE = 2000
-_TICKS_AFTER = 3
-"""Ticks from the last confirmation to the last notice: one to be heard, one to begin after the finding, one to tell."""
+_TICKS_AFTER = 4
+"""Ticks without news: one to be heard, one to begin after the finding, one to tell, one to spare."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Officers:
         self._countries = region.charter.countries
         self._left: dict[str, int] | None = None
         self._confirmed: int | None = None
+        self._told = -1
 
     def client(self, party: str, staff: str, role: str | None = None) -> NodeClient:
         return NodeClient(self.address(party), self._region.token(party, staff), role)
@@ -102,7 +104,10 @@ class Officers:
         return publications.get("approved", 0) + publications.get("working", 0)
 
     def all_told(self) -> bool:
-        """Everything has left, the matcher has confirmed it, and a notice with room to spare came well after."""
+        """Everything has left, the matcher has looked at it all, and for some ticks since nothing new was told.
+
+        A node that is slow counts as holding (matching.policy), so what it tells may come a few ticks later.
+        """
         states = {cc: self.status(cc) for cc in self._countries}
         if any(s["leaving"] for s in states.values()):
             return False
@@ -111,6 +116,12 @@ class Officers:
         if self._confirmed is None:
             if any(s["linkage_confirmed"] < self._left[cc] for cc, s in states.items()):
                 return False
+            if matcher_backlog(self._region):
+                return False
+            self._confirmed = max(s["post"]["tick"] for s in states.values())
+        told = sum(s["told"] for s in states.values())
+        if told != self._told:
+            self._told = told
             self._confirmed = max(s["post"]["tick"] for s in states.values())
         return all(s["roomy_tick"] >= self._confirmed + _TICKS_AFTER for s in states.values())
 

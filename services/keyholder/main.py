@@ -4,7 +4,7 @@ import sys
 
 from fastapi import FastAPI
 
-from services.keyholder import api, pages
+from services.keyholder import api, pages, views
 from services.keyholder.holder import KeyHolder
 from services.keyholder.settings import KeyHolderSettings
 from services.runtime.errors import InputInvalid
@@ -49,6 +49,7 @@ def create(holder: KeyHolder, settings: KeyHolderSettings, log: Log, pump: Pump)
         body_limit=settings.body_limit,
         hosts=settings.http_names,
         health=lambda: pump.healthy,
+        counts=lambda: views.metrics(holder),
         error_page=kit.error,
     )
     kit.add_routes(app)

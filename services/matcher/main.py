@@ -4,7 +4,7 @@ import sys
 
 from fastapi import FastAPI
 
-from services.matcher import api, pages
+from services.matcher import api, pages, views
 from services.matcher.matcher import Matcher
 from services.matcher.settings import MatcherSettings
 from services.runtime.http import create_app
@@ -46,6 +46,7 @@ def create(matcher: Matcher, settings: MatcherSettings, log: Log, pump: Pump) ->
         body_limit=settings.body_limit,
         hosts=settings.http_names,
         health=lambda: pump.healthy,
+        counts=lambda: views.metrics(matcher),
         error_page=kit.error,
     )
     kit.add_routes(app)

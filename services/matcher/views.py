@@ -61,6 +61,18 @@ def health(matcher: Matcher) -> Health:
     return Health(now, matcher.charter.tick_at(now), behind, status)
 
 
+def metrics(matcher: Matcher) -> dict[str, int]:
+    """For machines, which do not sign in: no more than anyone may see."""
+    well = health(matcher)
+    return {
+        "applied_total": well.post.applied,
+        "unsent": well.post.unsent,
+        "tick": well.post.tick,
+        "ticks_behind": -1 if well.behind is None else well.behind,
+        "streams_frozen": len(well.post.frozen),
+    }
+
+
 def operation(matcher: Matcher) -> Operation:
     well = health(matcher)
     with matcher.database.reading() as tx:

@@ -1,0 +1,62 @@
+"""The matcher and a key holder on PostgreSQL: the same as on SQLite."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from events.database import open_database
+from events.messages import Evaluated
+from services.keyholder import views as holder_views
+from services.matcher import views
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def database(postgres_dsn):
+    database = open_database(postgres_dsn, schema=f"t_{uuid4().hex}")
+    yield database
+    database.close()
+
+
+def test_a_holder_counts_answers_and_tells_its_totals(
+    new_region, tmp_path, database, fake_country, open_holder, settle, elements
+):
+    region = new_region(tmp_path, quota_per_day=4, totals_seconds=600)
+    asker, holder = fake_country(region, "KH"), open_holder(region, "TH.holder", database=database)
+    settle(asker, holder)
+    first = asker.asks("TH.holder", elements(3))
+    over = asker.asks("TH.holder", elements(2))
+    settle(asker, holder)
+    asker.says("evaluate.KH.TH", first)
+    settle(asker, holder)
+    assert [type(a) for a in asker.answers_to(first.batch)] == [Evaluated, Evaluated]
+    assert asker.answers_to(over.batch)[0].reason == "over_quota"
+    region.clock.advance(86400)
+    settle(asker, holder)
+    assert [t.count for _, t in asker.post.directory.totals()] == [3]
+    assert [q.total for q in holder_views.quotas(holder)] == [3, 0]
+
+
+def test_the_matcher_takes_tells_ends_and_counts(
+    new_region, tmp_path, database, fake_country, open_matcher, pass_ticks
+):
+    region = new_region(tmp_path, intake_per_day=4, small_cell=1, analyst_batch_seconds=600, totals_seconds=600)
+    kh, th, matcher = fake_country(region, "KH"), fake_country(region, "TH"), open_matcher(region, database=database)
+    pass_ticks(region, kh, th, matcher, ticks=2)
+    for i in range(3):
+        kh.submits(f"k{i}", doc=f"A{i}")
+    th.submits("t0", doc="A0")
+    th.submits("t2", doc="A2")
+    pass_ticks(region, kh, th, matcher, ticks=3)
+    assert dict(views.operation(matcher).waiting) == {"KH": 1}
+    region.clock.advance(timedelta(days=1).total_seconds())
+    pass_ticks(region, kh, th, matcher, ticks=3)
+    assert (kh.told(), th.told()) == (["both", "both"], ["both", "both"])
+    th.revokes("t0")
+    pass_ticks(region, kh, th, matcher, ticks=2)
+    assert kh.told() == ["both", "both", "over"]
+    region.clock.advance(600)
+    pass_ticks(region, kh, th, matcher)
+    assert [t.count for _, t in kh.post.directory.totals()] == [6, 4]
