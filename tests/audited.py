@@ -20,7 +20,7 @@ PARTIES = ("KH", "TH", "KH.holder", "TH.holder", "matcher")
 
 
 class World:
-    """Every party of `conftest.Region` at its desk, with its shares introduced."""
+    """Every party of `posts.Posts` at its desk, with its shares introduced."""
 
     def __init__(self, region, parties=PARTIES, *, ticks=4) -> None:
         self.region = region

@@ -4,18 +4,23 @@ Everything is what runs in production but HTTP, processes and the broker. A part
 comes back from its files.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from events.base import Act, Actor, Purpose, Role
+from events.charter import load_charter
 from events.clock import ManualClock
 from events.database import Database, open_database
+from events.envelope import Envelope, read_body, unpack
+from events.messages import Body, Item
 from events.stream import MemoryStream, Stream
-from events.charter import load_charter
 from keys.persons import PersonKeys
 from keys.ring import KeyRing, load_kek
+from services.country.desk import CaseFile
 from services.country.importer import Report, Stated
 from services.country.node import Node
 from services.demo.region import COUNTRY_STAFF, Region, found_region
@@ -27,16 +32,44 @@ QUICK: dict[str, Any] = {
     "tick_seconds": 60.0, "cover": False, "quota_per_day": 100_000, "intake_per_day": 100_000,
     "outline_seconds": 60.0, "totals_seconds": 60.0, "analyst_batch_seconds": 60.0,
 }
+Wrap = Callable[[str, Database, Stream], tuple[Database, Stream]]
 
 
 class LiveRegion:
     """Parties by id: `region.nodes["KH"]`, `region.holders["KH"]`, `region.matcher`."""
 
-    def __init__(self, root: Path, countries: tuple[str, ...], *, stream: Stream | None = None, **rules: Any) -> None:
-        self.clock = ManualClock(START)
-        self.region: Region = found_region(root, countries, now=START, **(QUICK | rules))
-        self.charter, self.digest = load_charter(self.region.charter_file)
-        self.stream: Stream = stream or MemoryStream()
+    def __init__(
+        self, root: Path, countries: tuple[str, ...], *, stream: Stream | Callable[[str], Stream] | None = None,
+        store: Callable[[str], str | None] = lambda _party: None, **rules: Any,
+    ) -> None:
+        """Found a region below `root` and start its parties.
+
+        stream  what all of them share, or what gives each party its own
+        store   party -> its database's address; None: SQLite in its home folder
+        rules   the charter's, otherwise than in QUICK
+        """
+        region = found_region(root, countries, now=START, **(QUICK | rules))
+        self._begin(region, ManualClock(START), stream or MemoryStream(), store)
+
+    def copied(self, root: Path) -> "LiveRegion":
+        """The same region at the same moment, once more, in files of its own: founding one takes its time."""
+        stream = MemoryStream()
+        stream._partitions = dict(self.stream._partitions)
+        stream._logs = {place: list(log) for place, log in self.stream._logs.items()}
+        shutil.copytree(self.region.root, root)
+        copy = object.__new__(LiveRegion)
+        copy._begin(Region(root, self.charter), ManualClock(self.clock.now()), stream, self._store)
+        return copy
+
+    def _begin(
+        self, region: Region, clock: ManualClock, stream: Stream | Callable[[str], Stream],
+        store: Callable[[str], str | None],
+    ) -> None:
+        self.region, self.clock, self._store = region, clock, store
+        self.charter, self.digest = load_charter(region.charter_file)
+        self.stream: Any = stream
+        self.wrap: Wrap = lambda _party, database, carrier: (database, carrier)
+        """What the parties that are started from now on get in the place of their database and stream."""
         self.databases: dict[str, Database] = {}
         self._persons: dict[str, PersonKeys] = {}
         self.parties: dict[str, Any] = {}
@@ -57,36 +90,42 @@ class LiveRegion:
     def matcher(self) -> Matcher:
         return self.parties["matcher"]
 
+    def ring(self, party: str) -> KeyRing:
+        """A party's key ring, from its files: what its thief has."""
+        home = self.region.home(party)
+        return KeyRing.open(home / "ring.json", load_kek(home / "kek"))
+
     def start(self, party: str) -> None:
         """Start a party, or start it again from its files."""
         home = self.region.home(party)
-        kek = load_kek(home / "kek")
-        database = open_database(f"sqlite:///{home / 'store.db'}")
+        address = self._store(party) or f"sqlite:///{home / 'store.db'}"
+        schema = f"{self.region.root.name}_{party}".replace(".", "_").replace("-", "_").lower()
+        carrier = self.stream(party) if callable(self.stream) else self.stream
+        self.databases[party], carrier = self.wrap(party, open_database(address, schema=schema), carrier)
         common = {
-            "charter": self.charter, "digest": self.digest, "ring": KeyRing.open(home / "ring.json", kek),
-            "database": database, "stream": self.stream, "clock": self.clock,
+            "charter": self.charter, "digest": self.digest, "ring": self.ring(party),
+            "database": self.databases[party], "stream": carrier, "clock": self.clock,
         }
         kind = self.charter.party(party).kind
         if kind == "country":
-            self._persons[party] = PersonKeys(home / "persons.db", kek)
+            self._persons[party] = PersonKeys(home / "persons.db", load_kek(home / "kek"))
             service: Any = Node(party, persons=self._persons[party], **common)
         elif kind == "keyholder":
             service = KeyHolder(party, **common)
         else:
             service = Matcher(party, **common)
         service.open()
-        self.databases[party] = database
         self.parties[party] = service
 
     def kill(self, party: str) -> None:
         """Drop a party where it stands. Its files stay."""
-        del self.parties[party]
+        self.parties.pop(party, None)
         self.databases.pop(party).close()
         if party in self._persons:
             self._persons.pop(party).close()
 
     def close(self) -> None:
-        for party in list(self.parties):
+        for party in list(self.databases):
             self.kill(party)
 
     # ---- time
@@ -94,7 +133,7 @@ class LiveRegion:
     def settle(self, rounds: int = 60) -> None:
         """Step every party in turn until none has anything to do."""
         for _ in range(rounds):
-            if not any([service.step() for service in list(self.parties.values())]):
+            if not any([service.step() for service in list(self.parties.values())]):  # noqa: C419  all of them
                 return
         raise AssertionError("The region does not come to rest.")
 
@@ -103,6 +142,11 @@ class LiveRegion:
         for _ in range(count):
             self.clock.advance(self.charter.tick_seconds)
             self.settle()
+
+    def sleep(self, **span: float) -> None:
+        """Let a long time pass at once, and settle once at its end."""
+        self.clock.advance(timedelta(**span).total_seconds())
+        self.settle()
 
     # ---- people's work
 
@@ -122,10 +166,50 @@ class LiveRegion:
         desk, act = self.nodes[country].desk, self.act(country, "focal")
         desk.sign(act, [(w.id, grants.get(w.asked.country, grant)) for w, _ in desk.awaiting(act)])
 
+    def publish(self, country: str, *rows: dict[str, str], grant: str = "tell", **stated: Any) -> None:
+        """Import and approve: all that people do until tokens are made."""
+        self.import_rows(country, rows, **stated)
+        self.approve(country, grant)
+
     def matches(self, country: str) -> list[tuple[str | None, str, str, str]]:
         """(own reference, other country, state, band) of each match that this country was told."""
         rows = self.nodes[country].desk.matches(self.act(country, "focal"))
         return sorted((r.reference, r.match.other_country, r.match.state, r.match.band) for r in rows)
+
+    def case_id(self, country: str, reference: str) -> UUID:
+        """The case of a file's record."""
+        act = self.act(country, "worker")
+        return next(c for c, file in self._files(country, act) if file.case.reference == reference)
+
+    def file(self, country: str, reference: str) -> CaseFile:
+        """The case of a file's record, as its case worker reads it."""
+        return self.nodes[country].desk.read_case(self.act(country, "worker"), self.case_id(country, reference))
+
+    def tokens(self, country: str, reference: str) -> dict[str, tuple[str, str]]:
+        """Partner country > (state, reason) of the person's tokens, as the case shows them."""
+        return {c: (state, reason) for c, state, reason in self.file(country, reference).publications}
+
+    def _files(self, country: str, act: Act) -> Iterable[tuple[UUID, CaseFile]]:
+        desk = self.nodes[country].desk
+        return ((row.case_id, desk.read_case(act, row.case_id)) for row in desk.cases(act))
+
+    # ---- what travelled
+
+    def envelopes(self, topic: str) -> list[Envelope]:
+        """All of a topic, as the carrier in memory holds them, partition by partition."""
+        return [unpack(wire) for (name, _), log in sorted(self.stream._logs.items()) if name == topic for wire in log]
+
+    def bodies(self, topic: str) -> list[Body]:
+        """The same, opened with the reader's keys."""
+        return [self._opened(envelope) for envelope in self.envelopes(topic)]
+
+    def items(self, topic: str) -> list[Item]:
+        return [item for body in self.bodies(topic) for item in body.items]
+
+    def _opened(self, envelope: Envelope) -> Body:
+        header = envelope.header
+        secret = self.ring(header.recipient).secret("sealing", header.sealing_key) if header.recipient else None
+        return read_body(header.kind, envelope.opened(secret))
 
 
 COLUMNS = ("record_id", "prs_FirstName", "prs_SecondName", "prs_Birthdate", "prs_Gender", "prs_Citizenship",

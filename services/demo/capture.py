@@ -6,40 +6,53 @@ opens the lot, for whomever they were sealed.
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from events.charter import Charter
 from events.database import open_database
 from events.envelope import unpack
-from events.errors import EnvelopeInvalid
+from events.errors import EnvelopeInvalid, StreamUnavailable
 from events.kafka import KafkaStream
-from events.stream import Delivered
+from events.stream import Delivered, Stream
 from keys.errors import KeysError
 from keys.ring import KeyRing, load_kek
 from matching.index import Index
 from services.demo.region import Region
+from services.runtime.errors import PeerUnreachable
 
-_AT_ONCE = 500
+_AT_ONCE: Final = 500
+_SILENCE: Final = 10.0
+"""Seconds without a record after which a broker counts as silent."""
+Place = tuple[str, int]
+"""(topic, partition)."""
 
 
 def read_topics(charter: Charter, bootstrap: str) -> list[Delivered]:
-    """Every record of every topic of the region, up to the end as it is now."""
+    """Every record of every topic of the region, up to the end as it is now. Raises PeerUnreachable."""
     with closing(KafkaStream(bootstrap, f"{charter.region}.")) as stream:
-        places = [(t.name, p) for t in charter.topics for p in range(t.partitions)]
-        ends = {place: end for place in places if (end := stream.end(*place)) > 0}
-        positions = dict.fromkeys(ends, 0)
-        out: list[Delivered] = []
-        while positions:
-            delivered = stream.read(positions, _AT_ONCE, 2.0)
-            if not delivered:
-                break
-            for record in delivered:
-                positions[record.topic, record.partition] = record.offset + 1
-            out += delivered
-            positions = {place: at for place, at in positions.items() if at < ends[place]}
-        return out
+        try:
+            return _read(stream, [(t.name, p) for t in charter.topics for p in range(t.partitions)])
+        except StreamUnavailable as error:
+            raise PeerUnreachable(f"The broker did not give all that it holds. {error}") from error
+
+
+def _read(stream: Stream, places: Sequence[Place]) -> list[Delivered]:
+    """Raises StreamUnavailable; also where a place falls silent before its end: half a search would find half."""
+    ends = {place: end for place in places if (end := stream.end(*place)) > 0}
+    positions = dict.fromkeys(ends, 0)
+    out: list[Delivered] = []
+    while positions:
+        delivered = stream.read(positions, _AT_ONCE, _SILENCE)
+        if not delivered:
+            raise StreamUnavailable(f"It fell silent before the end of {len(positions)} of {len(ends)} places.")
+        for record in delivered:
+            positions[record.topic, record.partition] = record.offset + 1
+        out += delivered
+        positions = {place: at for place, at in positions.items() if at < ends[place]}
+    return out
 
 
 def opened_bodies(region: Region, records: list[Delivered]) -> Iterator[tuple[str, bytes]]:
@@ -70,11 +83,11 @@ def database_bytes(region: Region) -> Mapping[str, bytes]:
         return {"matcher/store.db": database.serialize()}
 
 
-def matcher_backlog(region: Region) -> int:
-    """How many values the matcher has taken in and not looked at yet."""
+def matcher_sizes(region: Region) -> Mapping[str, int]:
+    """`live`: submissions that the matcher holds; `waiting`: values of theirs that it has not looked at yet."""
     database = open_database(f"sqlite:///{region.home('matcher') / 'store.db'}")
     with closing(database), database.reading() as tx:
-        return Index(database, {}, region.charter.slots).sizes(tx)["waiting"]
+        return Index(database, {}, region.charter.slots).sizes(tx)
 
 
 def log_bytes(logs: Path) -> Mapping[str, bytes]:

@@ -6,7 +6,6 @@ them decodes as base64 or hex, twice over. Short or common-looking strings count
 text holds them by chance; a name of fewer than six bytes is looked for only joined to the person's others.
 """
 
-import base64
 import binascii
 import hashlib
 import re
@@ -26,10 +25,11 @@ SHORTEST = 6
 SURE = 8
 """ASCII letters: base64 text holds a given eight of them once in 2.8e14 places."""
 _RUN_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
-_RUN_HEX = re.compile(rb"(?:[0-9a-f]{2}){6,}|(?:[0-9A-F]{2}){6,}")
+_RUN_HEX = re.compile(rb"[0-9a-fA-F]{12,}")
 _HEX_ONLY = re.compile(rb"[0-9a-fA-F]+")
 _WORD = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LONG_RUN = 400
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True)
@@ -145,16 +145,18 @@ def _unbase64(data: bytes) -> bytes:
     """All that decodes, joined by zero bytes. A short run is tried from each of its first four letters."""
     out = []
     for run in _RUN_BASE64.findall(data):
-        plain = run.rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
+        plain = run.rstrip(b"=").translate(_FROM_URL)
         for start in range(4 if len(plain) < _LONG_RUN else 1):
             part = plain[start:]
-            part = part[: len(part) - (len(part) % 4 == 1)]
-            out.append(base64.b64decode(part + b"=" * (-len(part) % 4)))
+            excess = len(part) % 4
+            out.append(binascii.a2b_base64(part[:-1] if excess == 1 else part + b"==="[: -excess % 4]))
     return b"\0".join(out)
 
 
 def _unhex(data: bytes) -> bytes:
-    return b"\0".join(binascii.unhexlify(run) for run in _RUN_HEX.findall(data))
+    """All that decodes, from either of its first two digits, joined by zero bytes."""
+    runs = [run[start:] for run in _RUN_HEX.findall(data) for start in (0, 1)]
+    return b"\0".join(binascii.unhexlify(run[: len(run) & ~1]) for run in runs)
 
 
 def _forms(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:

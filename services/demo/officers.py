@@ -1,19 +1,27 @@
 """The demo's officers: they do over HTTP what people do at each node, with their own tokens and roles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.country.client import NodeClient
-from services.demo.capture import matcher_backlog
+from services.demo.capture import matcher_sizes
 from services.demo.region import Region
 from services.demo.world import Row, World, csv_bytes
 from services.runtime.errors import PeerUnreachable
 
-GUARDIAN = "Independent guardian (demo)"
-_SIGNED_AT_ONCE = 2000
-_TICKS_AFTER = 4
+GUARDIAN: Final = "Independent guardian (demo)"
+_SIGNED_AT_ONCE: Final = 200
+"""Few enough that a bar of what is signed moves."""
+_TICKS_AFTER: Final = 4
 """Ticks without news: one to be heard, one to begin after the finding, one to tell, one to spare."""
+_OPEN: Final = ("approved", "working")
+Saw = Callable[[int, int], None]
+"""Is told how much of how much is done."""
+
+
+def nobody(_done: int, _total: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,17 @@ class Officers:
     def __init__(self, region: Region) -> None:
         self._region = region
         self._countries = region.charter.countries
+        self._clients: dict[tuple[str, str, str | None], NodeClient] = {}
         self._left: dict[str, int] | None = None
         self._confirmed: int | None = None
         self._told = -1
 
     def client(self, party: str, staff: str, role: str | None = None) -> NodeClient:
-        return NodeClient(self.address(party), self._region.token(party, staff), role)
+        """One officer's client, kept: to make one takes longer than most answers."""
+        address, token = self.address(party), self._region.token(party, staff)
+        if (address, token, role) not in self._clients:
+            self._clients[address, token, role] = NodeClient(address, token, role)
+        return self._clients[address, token, role]
 
     def address(self, party: str) -> str:
         """Where a party's pages are. Raises PeerUnreachable while it has no port."""
@@ -95,28 +108,41 @@ class Officers:
         except PeerUnreachable:
             return False
 
-    def all_published(self) -> bool:
+    def imported(self) -> int:
+        """Cases, over all countries."""
+        return sum(self.status(cc)["cases"] for cc in self._countries)
+
+    def signed(self) -> int:
+        """Publications that wait for nobody's signature, over all countries."""
+        return sum(sum(counts.values()) - counts.get("asked", 0) for counts in self._publications())
+
+    def _publications(self) -> list[Mapping[str, int]]:
+        """Country by country: state -> how many."""
+        return [self.status(cc)["publications"] for cc in self._countries]
+
+    def all_published(self, saw: Saw = nobody) -> bool:
         """Nothing waits for the holders."""
-        return all(not self._under_way(self.status(cc)["publications"]) for cc in self._countries)
+        publications = self._publications()
+        under_way = sum(counts.get(state, 0) for counts in publications for state in _OPEN)
+        signed = sum(sum(counts.values()) - counts.get("asked", 0) for counts in publications)
+        saw(signed - under_way, signed)
+        return under_way == 0
 
-    @staticmethod
-    def _under_way(publications: Mapping[str, int]) -> int:
-        return publications.get("approved", 0) + publications.get("working", 0)
-
-    def all_told(self) -> bool:
+    def all_told(self, saw: Saw = nobody) -> bool:
         """Everything has left, the matcher has looked at it all, and for some ticks since nothing new was told.
 
-        A node that is slow counts as holding (matching.policy), so what it tells may come a few ticks later.
+        A node that is slow counts as holding (matching.policy), so what it tells may come a few ticks later. Ask a new
+        `Officers` after something more was published.
         """
         states = {cc: self.status(cc) for cc in self._countries}
+        matcher = matcher_sizes(self._region)
+        saw(matcher["live"], sum(s["publications"].get("published", 0) for s in states.values()))
         if any(s["leaving"] for s in states.values()):
             return False
         if self._left is None:
             self._left = {cc: s["linkage_written"] for cc, s in states.items()}
         if self._confirmed is None:
-            if any(s["linkage_confirmed"] < self._left[cc] for cc, s in states.items()):
-                return False
-            if matcher_backlog(self._region):
+            if any(s["linkage_confirmed"] < self._left[cc] for cc, s in states.items()) or matcher["waiting"]:
                 return False
             self._confirmed = max(s["post"]["tick"] for s in states.values())
         told = sum(s["told"] for s in states.values())

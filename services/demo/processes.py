@@ -1,24 +1,32 @@
 """What the demo starts, it ends: also after an error, also when it is killed.
 
-Each process stands in a session of its own, so that Ctrl-C reaches only the demo, which then ends them in order;
-and each is told by the kernel to end when the demo dies without a word.
+Each process stands in a session of its own, so that Ctrl-C reaches only the demo, which then ends them in order; and
+the kernel kills each when the demo dies without a word (they are made to be killed at any moment). A server that
+leaves our hands to run on its own, as Apache Kafka does, is stopped by a guard that outlives us.
 """
 
 import ctypes
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from services.runtime.errors import PeerUnreachable
 
 PATIENCE = 60.0
 """Seconds that a started process may take to answer."""
-_PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
+_BETWEEN_LOOKS: Final = 0.05
+_GOODBYE: Final = 8.0
+"""Seconds that processes get to end by themselves."""
+_PARENT_DEATH_SIGNAL: Final = 1  # prctl(2): PR_SET_PDEATHSIG
+_GUARD: Final = '"$1" "$3"; exec >&-; cat >/dev/null; exec "$2" "$3"'
+"""Start, close the output, wait until nobody holds the other end of our input, stop."""
 _libc = ctypes.CDLL(None)
 
 
@@ -26,9 +34,9 @@ class Processes:
     """The processes of one demo. Use as a context: leaving it ends them all, the last started first."""
 
     def __init__(self, logs: Path) -> None:
-        self._logs = logs
+        self.logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._endings: list[Sequence[str]] = []
+        self._guards: list[subprocess.Popen[bytes]] = []
         logs.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -41,27 +49,47 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a command; its output goes to `<logs>/<name>.log`, appended."""
-        with (self._logs / f"{name}.log").open("ab") as log:
+        us = os.getpid()
+        with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_us,  # noqa: PLW1509  the demo starts processes before any thread
+                preexec_fn=lambda: _die_with(us),  # noqa: PLW1509  the demo starts processes before any thread
             )
         self._running[name] = process
         return process
 
-    def at_end(self, command: Sequence[str]) -> None:
-        """Run this command when everything ends."""
-        self._endings.append(command)
+    def start_apart(self, name: str, start: Path, stop: Path, folder: Path) -> str:
+        """Start a server by a script that returns once it runs, and stop it by another when we end, however we end.
+
+        start, stop  called with the folder; what they say on standard error goes to `<logs>/<name>.log`
+        returns      the last line that `start` printed
+        raises       PeerUnreachable: it printed none
+        """
+        with (self.logs / f"{name}.log").open("ab") as log:
+            guard = subprocess.Popen(
+                ["/bin/sh", "-c", _GUARD, "guard", str(start), str(stop), str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._guards.append(guard)
+        printed = guard.stdout.read().decode().strip() if guard.stdout else ""
+        if not printed:
+            said = self._last_words(name)
+            raise PeerUnreachable(f"{name} did not start: {said or 'it gave no reason'}")
+        return printed.splitlines()[-1]
 
     def kill(self, name: str) -> None:
         """End one process at once and without warning (SIGKILL)."""
-        process = self._running.pop(name)
+        process = self._running[name]
         process.kill()
         process.wait()
+        del self._running[name]
 
     def pid(self, name: str) -> int:
         return self._running[name].pid
@@ -79,24 +107,30 @@ class Processes:
             if process.poll() is not None:
                 raise PeerUnreachable(
                     f"The process {name} ended with exit code {process.returncode}. Its last words are in "
-                    f"{self._logs / f'{name}.log'}."
+                    f"{self.logs / f'{name}.log'}."
                 )
 
+    def _last_words(self, name: str) -> str:
+        lines = (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
     def end_all(self) -> None:
-        """Ask each to end, wait a little, then insist."""
-        for process in reversed(self._running.values()):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 8
-        for process in self._running.values():
-            try:
-                process.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._running.clear()
-        while self._endings:
-            subprocess.run(self._endings.pop(), check=False, capture_output=True, start_new_session=True)
+        """Ask each to end, wait a little, then insist. Whoever presses Ctrl-C again meanwhile is not heard."""
+        with _undisturbed():
+            for process in reversed(self._running.values()):
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + _GOODBYE
+            for process in self._running.values():
+                try:
+                    process.wait(timeout=max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            self._running.clear()
+            while self._guards:
+                guard = self._guards.pop()
+                guard.communicate()  # closes its input, which it waits for
 
 
 def _resident(pid: int) -> float:
@@ -104,15 +138,41 @@ def _resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _die_with_us() -> None:
-    _libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+def _die_with(parent: int) -> None:
+    """In the new process: ask the kernel to kill it when its parent dies, and do so if that has happened already."""
+    _libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
-def wait_until(condition: Callable[[], bool], what: str, processes: Processes, patience: float = PATIENCE) -> None:
-    """Wait for a condition. Raises PeerUnreachable if it takes too long, or one of the processes ends meanwhile."""
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No signal interrupts what must be finished. Only the main thread hears signals, so only it has to be deaf."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    processes: Processes,
+    patience: float = PATIENCE,
+    every: float = _BETWEEN_LOOKS,
+) -> None:
+    """Wait for a condition, asking every so many seconds.
+
+    Raises PeerUnreachable if it takes too long, or one of the processes ends meanwhile.
+    """
     deadline = time.monotonic() + patience
     while not condition():
         processes.refuse_dead()
         if time.monotonic() > deadline:
             raise PeerUnreachable(f"Waited {patience:.0f} seconds for {what}, in vain. See the logs of the demo.")
-        time.sleep(0.05)
+        time.sleep(every)

@@ -100,7 +100,5 @@ def show_pages(console: Console, region: Region) -> None:
         (f"{country}.holder", "reviewer", "a security reviewer: quotas of a key holder"),
         ("matcher", "analyst", "an analyst: what both sides know, by country pair"),
     ):
-        console.print(
-            f"  {officers.address(party)}  {what}\n    [dim]sign in with the token in {region.token_file(party, staff)}[/dim]",
-            soft_wrap=True,
-        )
+        token = f"[dim]sign in with the token in {region.token_file(party, staff)}[/dim]"
+        console.print(f"  {officers.address(party)}  {what}\n    {token}", soft_wrap=True)

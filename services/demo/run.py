@@ -6,14 +6,12 @@ signature, matches from each country's own list. Nothing is read behind a node's
 
 import csv
 import json
-import secrets
 import signal
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -21,20 +19,17 @@ from typing import Any
 
 from rich.console import Console
 
-from events.clock import SystemClock
 from services.demo import capture, report
-from services.demo.broker import start_broker
+from services.demo.broker import check_broker
 from services.demo.leaks import Needles
-from services.demo.officers import Officers
+from services.demo.officers import Imported
 from services.demo.people import invent
-from services.demo.processes import Processes, wait_until
-from services.demo.region import SLOTS, Region, demo_rules, found_region
+from services.demo.region import SLOTS
+from services.demo.running import Running, running_region
+from services.demo.stages import LOOK, Bar, Stages
 from services.demo.truth import Score, score
 from services.demo.world import Pair, World, read_world
-from services.runtime.errors import SettingsInvalid
-
-_PATIENCE = 3600.0
-"""Seconds that the work on thousands of people may take."""
+from services.runtime.errors import InputInvalid, SettingsInvalid
 
 
 @dataclass(frozen=True)
@@ -71,125 +66,139 @@ class Outcome:
 def run(wishes: Wishes) -> None:
     """Run the demo and print its result. Raises ServiceError; ends every process that it started, whatever happens."""
     console = Console(stderr=wishes.as_json)
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    world = _world(wishes)
-    with tempfile.TemporaryDirectory(prefix="samaki-") as folder:
-        work = Path(folder)
-        with Processes(work / "logs") as processes:
-            stages = Stages(console)
-            region, bootstrap = _start(wishes, world, work, processes, stages)
-            outcome = _main_job(wishes, world, region, bootstrap, processes, stages, work)
-            if wishes.as_json:
-                print(json.dumps(report.as_json(outcome)))
-            else:
-                report.show(console, outcome, processes.memory())
-            sys.stdout.flush()
-            if not wishes.once:
-                _stay(console, region, processes)
+    _end_on(signal.SIGTERM, signal.SIGHUP)
+    _check(wishes)
+    stages = Stages(console)
+    world = _world(wishes, stages)
+    with ExitStack() as ending:
+        parties = f"{len(world.countries)} country nodes, their key holders, the matcher and a broker"
+        with stages.stage("start", f"Starting {parties}"):
+            most = max(len(rows) for rows in world.rows.values())
+            running = ending.enter_context(running_region(world.countries, most, broker=wishes.broker))
+        outcome = _main_job(wishes, world, running, stages)
+        if wishes.as_json:
+            print(json.dumps(report.as_json(outcome)))
+        else:
+            report.show(console, outcome, running.processes.memory())
+        sys.stdout.flush()
+        if not wishes.once:
+            _stay(console, running)
 
 
-class Stages:
-    """Names each stage on the terminal while it runs, and times it."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str, text: str) -> Iterator[None]:
-        started = time.monotonic()
-        with self._console.status(text):
-            yield
-        self.seconds[name] = round(time.monotonic() - started, 2)
-        self._console.print(f"[green]✓[/green] {text.removesuffix(' ...')} [dim]{self.seconds[name]:.1f} s[/dim]")
+def _end_on(*numbers: signal.Signals) -> None:
+    """Take these signals as Ctrl-C, unless somebody (nohup) has said that they are not to be heard."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _world(wishes: Wishes) -> World:
+def _check(wishes: Wishes) -> None:
+    """What can be seen to go wrong is said before the work, not after it."""
     if len(set(wishes.countries)) != len(wishes.countries) or len(wishes.countries) < 2:
         raise SettingsInvalid("--countries takes two different countries or more: KH,LA.")
+    check_broker(wishes.broker)
+    try:
+        if wishes.pairs_out is not None:
+            wishes.pairs_out.open("a").close()
+        if wishes.capture is not None:
+            wishes.capture.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputInvalid(f"{error.filename} cannot be written ({error.strerror}).") from error
+
+
+def _world(wishes: Wishes, stages: Stages) -> World:
     if wishes.from_dir is not None:
-        return read_world(wishes.from_dir)
-    return invent(wishes.countries, wishes.people, wishes.overlap, wishes.seed)
+        with stages.stage("people", f"Reading people from {wishes.from_dir}"):
+            return read_world(wishes.from_dir)
+    with stages.stage("people", f"Inventing {wishes.people:,} people in each of {len(wishes.countries)} countries"):
+        return invent(wishes.countries, wishes.people, wishes.overlap, wishes.seed)
 
 
-def _start(wishes: Wishes, world: World, work: Path, processes: Processes, stages: Stages) -> tuple[Region, str]:
-    with stages.stage(
-        "start", f"Starting {len(world.countries)} country nodes, their key holders, the matcher and a broker ..."
-    ):
-        now = SystemClock().now()
-        most = max(len(rows) for rows in world.rows.values())
-        rules = demo_rules(world.countries, most, now) | {"region": f"demo-{secrets.token_hex(4)}"}
-        region = found_region(work / "region", world.countries, now=now, **rules)
-        bootstrap = start_broker(wishes.broker, processes, work)
-        for party in region.charter.parties:
-            start_party(region, party.id, bootstrap, processes)
-        officers = Officers(region)
-        wait_until(officers.all_ready, "the nodes and key holders", processes)
-        return region, bootstrap
-
-
-def start_party(region: Region, party: str, bootstrap: str, processes: Processes) -> None:
-    """Start one party's process, as an operator would."""
-    kind = region.charter.party(party).kind
-    processes.start(
-        party,
-        [
-            sys.executable,
-            "-m",
-            "services",
-            kind,
-            "serve",
-            "--home",
-            str(region.home(party)),
-            "--charter",
-            str(region.charter_file),
-            "--bootstrap",
-            bootstrap,
-            "--port",
-            "0",
-        ],
-    )
-
-
-def _main_job(
-    wishes: Wishes, world: World, region: Region, bootstrap: str, processes: Processes, stages: Stages, work: Path
-) -> Outcome:
-    officers = Officers(region)
-    with stages.stage("import", f"Case workers import {world.people:,} people ..."):
-        imported = _in_all(world.countries, lambda cc: officers.import_people(cc, world))
-    with stages.stage("approve", "Focal points approve, and set who may be told ..."):
-        asked = _in_all(world.countries, lambda cc: officers.approve(cc, world))
-    with stages.stage("tokens", f"Making {sum(asked.values()) * len(SLOTS):,} tokens through the key holders ..."):
-        wait_until(officers.all_published, "the tokens", processes, _PATIENCE)
-    with stages.stage("match", "The matcher compares, and tells by grant alone ..."):
-        wait_until(officers.all_told, "the matcher", processes, _PATIENCE)
-        told = _in_all(world.countries, officers.matches)
+def _main_job(wishes: Wishes, world: World, running: Running, stages: Stages) -> Outcome:
+    imported = _import(world, running, stages)
+    signed = _approve(world, running, stages, sum(one.asked for one in imported.values()))
+    _make_tokens(signed * len(SLOTS), running, stages)
+    told = _matches(world, running, stages)
     pairs = both_told(told)
-    with stages.stage("search", "Searching all that left a country for anybody's identifiers ..."):
-        leaks = _search(wishes, world, region, bootstrap, work)
+    with stages.stage("search", "Searching all that left a country for anybody's identifiers", "kB") as bar:
+        leaks = _search(wishes, world, running, bar)
     if wishes.pairs_out is not None:
         _write_pairs(wishes.pairs_out, pairs)
     return Outcome(
         world=world,
         score=score(world, pairs),
-        tokens=sum(asked.values()) * len(SLOTS),
-        cases=sum(i.cases for i in imported.values()),
+        tokens=signed * len(SLOTS),
+        cases=sum(one.cases for one in imported.values()),
         told_alone=sum(m["state"] == "TOLD" for rows in told.values() for m in rows),
-        mended=sum(i.mended for i in imported.values()),
+        mended=sum(one.mended for one in imported.values()),
         wire_leaks=leaks,
         broker=wishes.broker,
         seconds=stages.seconds,
     )
 
 
-def _in_all(countries: Sequence[str], work: Any) -> dict[str, Any]:
-    """The same work in every country at once: officers do not wait for each other."""
-    with ThreadPoolExecutor(len(countries)) as pool:
-        return dict(zip(countries, pool.map(work, countries), strict=True))
+def _import(world: World, running: Running, stages: Stages) -> Mapping[str, Imported]:
+    officers = running.officers
+    with stages.stage("import", "Case workers import the people", "cases") as bar:
+        look = _looking(running, lambda: bar.show(officers.imported(), world.people))
+        return in_all(world.countries, lambda country: officers.import_people(country, world), look)
+
+
+def _approve(world: World, running: Running, stages: Stages, asked: int) -> int:
+    """Returns how many publications were signed for."""
+    officers = running.officers
+    with stages.stage("approve", "Focal points approve, and set who may be told", "signatures") as bar:
+        look = _looking(running, lambda: bar.show(officers.signed(), asked))
+        return sum(in_all(world.countries, lambda country: officers.approve(country, world), look).values())
+
+
+def _make_tokens(tokens: int, running: Running, stages: Stages) -> None:
+    officers = running.officers
+    with stages.stage("tokens", f"Making {tokens:,} tokens through the key holders", "publications") as bar:
+        running.wait(lambda: officers.all_published(bar.show), "the tokens")
+
+
+def _matches(world: World, running: Running, stages: Stages) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """Each country's own list."""
+    officers = running.officers
+    with stages.stage("match", "The matcher compares, and tells by grant alone", "submissions") as bar:
+        running.wait(lambda: officers.all_told(bar.show), "the matcher")
+        return in_all(world.countries, officers.matches)
+
+
+def _looking(running: Running, show: Callable[[], None]) -> Callable[[], None]:
+    """A look at the work while others do it. Raises PeerUnreachable if a process has ended."""
+
+    def look() -> None:
+        running.processes.refuse_dead()
+        show()
+
+    return look
+
+
+def in_all(
+    countries: Sequence[str], work: Callable[[str], Any], look: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """The same work in every country at once: officers do not wait for each other. Looks at it now and then.
+
+    After an error or a Ctrl-C nobody waits for the rest: the processes are ended, and with them their answers.
+    """
+    pool = ThreadPoolExecutor(len(countries))
+    try:
+        futures = {country: pool.submit(work, country) for country in countries}
+        pending = set(futures.values())
+        while pending:
+            done, pending = wait(pending, timeout=LOOK)
+            for future in done:
+                future.result()
+            look()
+        return {country: future.result() for country, future in futures.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def both_told(told: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[Pair, str]:
@@ -202,15 +211,23 @@ def both_told(told: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[Pair, str
     return {Pair.of(one[:2], other[:2]): one[2] for one, other in (s for s in sides.values() if len(s) == 2)}
 
 
-def _search(wishes: Wishes, world: World, region: Region, bootstrap: str, work: Path) -> int:
-    records = capture.read_topics(region.charter, bootstrap)
-    logs = work / "logs"
+def _search(wishes: Wishes, world: World, running: Running, bar: Bar) -> int:
+    region = running.region
+    records = capture.read_topics(region.charter, running.bootstrap)
     if wishes.capture is not None:
-        capture.keep(wishes.capture, region, records, logs)
+        capture.keep(wishes.capture, region, records, running.logs)
     needles = Needles.of_people(row.values for rows in world.rows.values() for row in rows)
     heaps = [(r.topic, r.value) for r in records] + list(capture.opened_bodies(region, records))
-    heaps += [*capture.database_bytes(region).items(), *capture.log_bytes(logs).items()]
-    return sum(len(needles.find(where, data)) for where, data in heaps)
+    heaps += [*capture.database_bytes(region).items(), *capture.log_bytes(running.logs).items()]
+    return sum(len(needles.find(where, data)) for where, data in _shown(heaps, bar))
+
+
+def _shown(heaps: Sequence[tuple[str, bytes]], bar: Bar) -> Iterator[tuple[str, bytes]]:
+    total, done = sum(len(data) for _, data in heaps), 0
+    for where, data in heaps:
+        yield where, data
+        done += len(data)
+        bar.show(done // 1000, total // 1000)
 
 
 def _write_pairs(path: Path, pairs: Mapping[Pair, str]) -> None:
@@ -220,12 +237,12 @@ def _write_pairs(path: Path, pairs: Mapping[Pair, str]) -> None:
         writer.writerows((p.record_a, p.record_b, band) for p, band in sorted(pairs.items()))
 
 
-def _stay(console: Console, region: Region, processes: Processes) -> None:
+def _stay(console: Console, running: Running) -> None:
     """Leave everything running until Ctrl-C, and say what to look at."""
-    report.show_pages(console, region)
+    report.show_pages(console, running.region)
     try:
         while True:
-            processes.refuse_dead()
-            time.sleep(0.5)
+            running.processes.refuse_dead()
+            time.sleep(LOOK)
     except KeyboardInterrupt:
         console.print("Ending every process ...")

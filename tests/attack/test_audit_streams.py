@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from audited import World, accepted, evaluated, introduction
+from posts import Posts
 
 from events.charter import Allowance
 from events.messages import Body, SealingKeyIntroduced
@@ -20,10 +21,10 @@ def world(region):
 
 
 @pytest.fixture
-def make_world(new_region, tmp_path):
+def make_world(tmp_path):
     """A world under other rules."""
     return lambda parties=("KH", "TH", "KH.holder", "TH.holder", "matcher"), *, ticks=4, **rules: World(
-        new_region(tmp_path, **rules), parties, ticks=ticks
+        Posts(tmp_path, **rules), parties, ticks=ticks
     )
 
 

@@ -12,7 +12,12 @@ from events.errors import StoreConflict, StoreUnavailable
 TABLE = "CREATE TABLE IF NOT EXISTS t (id BIGSERIAL PRIMARY KEY, a BIGINT UNIQUE, b BLOB, c TEXT)"
 
 
-@pytest.fixture(params=["file", "memory", pytest.param("postgres", marks=pytest.mark.postgres)])
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+on_disk = pytest.mark.parametrize("opened", ["file", POSTGRES], indirect=True)
+"""A database in memory ends with its process, and its readers wait for its writer, as its contract says."""
+
+
+@pytest.fixture(params=["file", "memory", POSTGRES])
 def opened(request, tmp_path):
     """Opens the same database again and again, as several processes would (in memory: one, once)."""
     kind, made = request.param, []
@@ -26,7 +31,6 @@ def opened(request, tmp_path):
         made.append(open_database(dsn, schema=schema))
         return made[-1]
 
-    open_it.kind = kind
     yield open_it
     for database in made:
         database.close()
@@ -73,7 +77,7 @@ def test_many_rows_are_written_at_once_in_their_order(database):
 
 
 def test_an_error_undoes_the_whole_transaction(database):
-    with pytest.raises(ZeroDivisionError), database.transaction() as tx:
+    with pytest.raises(ZeroDivisionError), database.transaction() as tx:  # noqa: PT012
         insert(tx, 1)
         1 / 0  # noqa: B018
     assert rows(database) == []
@@ -85,7 +89,7 @@ def test_an_error_undoes_the_whole_transaction(database):
 def test_a_savepoint_fails_alone(database):
     with database.transaction() as tx:
         insert(tx, 1)
-        with pytest.raises(ZeroDivisionError), tx.savepoint():
+        with pytest.raises(ZeroDivisionError), tx.savepoint():  # noqa: PT012
             insert(tx, 2)
             with tx.savepoint():
                 insert(tx, 3)
@@ -107,7 +111,7 @@ def test_a_key_that_stands_already_is_a_conflict_and_a_savepoint_goes_on_after_i
 
 
 def test_what_the_database_cannot_do_is_our_error_and_undoes_everything(database):
-    with pytest.raises(StoreUnavailable), database.transaction() as tx:
+    with pytest.raises(StoreUnavailable), database.transaction() as tx:  # noqa: PT012
         insert(tx, 1)
         tx.execute("SELECT nothing FROM nowhere")
     assert rows(database) == []
@@ -121,9 +125,8 @@ def test_a_reader_cannot_write(database):
     assert rows(database) == [(2,)]
 
 
-def test_a_reader_sees_one_moment_and_does_not_wait_for_the_writer(opened, database):
-    if opened.kind == "memory":
-        pytest.skip("readers of a database in memory wait, as its contract says")
+@on_disk
+def test_a_reader_sees_one_moment_and_does_not_wait_for_the_writer(database):
     inside, checked = threading.Event(), threading.Event()
 
     def write():
@@ -193,9 +196,8 @@ def test_a_transaction_inside_another_of_the_same_thread_is_refused(database):
         pass
 
 
+@on_disk
 def test_what_was_committed_is_there_when_it_is_opened_again(opened, database):
-    if opened.kind == "memory":
-        pytest.skip("a database in memory ends with its process")
     with database.transaction() as tx:
         insert(tx, 1)
     database.close()
@@ -207,7 +209,7 @@ def test_the_librarys_recorder_writes_in_our_transaction(database):
     recorder, insert_events = recorder_of(database)
     recorder.create_table()
     event = stored_event()
-    with pytest.raises(ZeroDivisionError), database.transaction() as tx:
+    with pytest.raises(ZeroDivisionError), database.transaction() as tx:  # noqa: PT012
         insert(tx, 1)
         insert_events(tx.cursor, [event])
         1 / 0  # noqa: B018

@@ -2,11 +2,13 @@
 
 import gc
 import subprocess
+import threading
 import warnings
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from posts import Posts
 
 from events.database import open_database
 from events.errors import StreamUnavailable
@@ -48,9 +50,9 @@ def receive(seat, handlers, count):
 
 
 @pytest.mark.postgres
-def test_two_parties_on_different_databases_meet_over_kafka(new_region, tmp_path, connect, postgres_dsn):
+def test_two_parties_on_different_databases_meet_over_kafka(tmp_path, connect, postgres_dsn):
     name = prefix()
-    region = new_region(tmp_path, connect(name=name))
+    region = Posts(tmp_path, connect(name=name))
     kh = region.seat("KH", database=open_database(postgres_dsn, schema=f"t_{uuid4().hex}"))
     matcher = region.seat("matcher", stream=connect(name=name))
     kh.post.send()
@@ -71,9 +73,9 @@ def test_two_parties_on_different_databases_meet_over_kafka(new_region, tmp_path
     kh.database.close()
 
 
-def test_a_restarted_party_reads_on_from_its_own_positions(new_region, tmp_path, connect):
+def test_a_restarted_party_reads_on_from_its_own_positions(tmp_path, connect):
     name = prefix()
-    region = new_region(tmp_path, connect(name=name))
+    region = Posts(tmp_path, connect(name=name))
     kh, matcher = region.seat("KH"), region.seat("matcher")
     matcher.post.send()
     kh.post.send()
@@ -127,7 +129,10 @@ def test_a_broker_that_is_not_there_is_our_error_and_not_a_hang(connect):
 @pytest.fixture
 def forgotten_sockets():
     """kafka-python forgets the sockets of connects that failed: they go here, and not in the middle of another test."""
+    before = set(threading.enumerate())
     yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
@@ -146,12 +151,12 @@ def stop(home, *more):
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.usefixtures("forgotten_sockets")
-def test_a_broker_that_goes_away_and_comes_back_loses_nothing(new_region, tmp_path, connect, kafka_bootstrap):
+def test_a_broker_that_goes_away_and_comes_back_loses_nothing(tmp_path, connect, kafka_bootstrap):
     home = tmp_path / "kafka"
     bootstrap = start(home)
     try:
         name = prefix()
-        region = new_region(tmp_path, connect(bootstrap, name))
+        region = Posts(tmp_path, connect(bootstrap, name))
         kh, matcher = region.seat("KH"), region.seat("matcher", stream=connect(bootstrap, name))
         matcher.post.send()
         kh.post.send()
@@ -220,7 +225,8 @@ def certificates(folder):
                 "-out", f"{name}.csr", "-subj", f"/CN={name}")
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{by}.pem", "-CAkey", f"{by}.key", "-CAcreateserial",
                 "-days", "2", "-out", f"{name}.pem", "-extfile", f"{name}.ext")
-        (folder / f"{name}.both.pem").write_text((folder / f"{name}.key").read_text() + (folder / f"{name}.pem").read_text())
+        both = (folder / f"{name}.key").read_text() + (folder / f"{name}.pem").read_text()
+        (folder / f"{name}.both.pem").write_text(both)
 
     for name in ("region", "elsewhere"):
         authority(name)

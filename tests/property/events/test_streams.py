@@ -1,6 +1,6 @@
 """One writer, one reader, and a carrier that does its worst: what is applied is always what was written, in order.
 
-The model is a list a stream epoch. The carrier holds back, loses, repeats, swaps, alters and invents; both parties crash
+The model is a list a stream epoch. The carrier holds back, loses, repeats, swaps, alters, invents; both parties crash
 in the middle of anything. Whatever happened, the reader has applied a beginning of each list, nothing twice; and once
 the carrier behaves for a few ticks, all of it.
 """
@@ -12,6 +12,7 @@ from uuid import UUID
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from posts import LINKAGE, Posts
 
 from events.database import open_database
 from events.envelope import pack, unpack
@@ -19,7 +20,6 @@ from events.errors import NotYet
 from events.messages import Body, Revocation
 from events.stream import MemoryStream
 
-LINKAGE = "linkage.KH"
 PARTITIONS = 2
 
 
@@ -263,10 +263,10 @@ class Streams(RuleBasedStateMachine):
             assert kept == 0
 
 
-def test_a_carrier_at_its_worst_loses_repeats_and_invents_nothing(new_region, tmp_path_factory):
+def test_a_carrier_at_its_worst_loses_repeats_and_invents_nothing(tmp_path_factory):
     class Machine(Streams):
         make_region = staticmethod(
-            lambda: new_region(tmp_path_factory.mktemp("region"), Mischief(), linkage_partitions=PARTITIONS)
+            lambda: Posts(tmp_path_factory.mktemp("region"), Mischief(), linkage_partitions=PARTITIONS)
         )
 
     run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))

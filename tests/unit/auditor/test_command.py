@@ -15,6 +15,7 @@ from events.stream import MemoryStream
 from keys import seal
 from services import cli
 from services.auditor import command, tables
+from services.auditor.streams import audit
 from services.demo.region import found_region
 from services.runtime.errors import InputInvalid, PeerUnreachable, SettingsInvalid
 
@@ -47,6 +48,7 @@ def printed(report) -> str:
 def test_json_is_one_object_that_names_everything(carried, capsys, tmp_path):
     carried.tells("KH.holder", 5)
     del carried.log("linkage.KH")[2]
+    capsys.readouterr()
     assert command.audit_streams(tmp_path, "localhost:9092", as_json=True) is False
     told = json.loads(capsys.readouterr().out)
     assert {"ok", "writers", "findings", "totals", "shares"} <= set(told)
@@ -88,8 +90,6 @@ def test_a_whole_region_is_said_to_hold_and_by_whom_it_is_heard(world):
 
 
 def test_a_chain_cut_by_retention_is_said_to_begin_later(world):
-    from services.auditor.streams import audit
-
     records, ends = world.records()
     kept = [r for r in records if r.topic != "linkage.KH" or r.offset >= 2]
     report = audit(world.region.charter, world.region.digest, kept, now=world.region.clock.now(), ends=ends)

@@ -1,4 +1,4 @@
-"""The audit reads to the end that it saw, and no further; it neither waits for ever nor takes a silent carrier's word."""
+"""The audit reads to the end that it saw, and no further; it does not wait for ever for what a carrier keeps back."""
 
 import pytest
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from posts import Posts
 
 from services.auditor.ticks import Rhythm, grace_of
 
@@ -10,8 +11,8 @@ PLACE, OTHER = ("linkage.KH", 0), ("cases.KH", 0)
 
 
 @pytest.fixture
-def hourly(new_region, tmp_path):
-    return new_region(tmp_path, tick_seconds=3600).charter
+def hourly(tmp_path):
+    return Posts(tmp_path, tick_seconds=3600).charter
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def always(since, until):
 
 
 @pytest.mark.parametrize(("tick_seconds", "grace"), [(3600, 1), (60, 1), (30, 2), (1, 60), (0.5, 120)])
-def test_grace_is_a_minute_and_at_least_a_tick(new_region, tmp_path, tick_seconds, grace):
-    assert grace_of(new_region(tmp_path, tick_seconds=tick_seconds).charter) == grace
+def test_grace_is_a_minute_and_at_least_a_tick(tmp_path, tick_seconds, grace):
+    assert grace_of(Posts(tmp_path, tick_seconds=tick_seconds).charter) == grace
 
 
 def test_one_missed_tick_is_within_the_grace_and_two_are_not(rhythm_of):

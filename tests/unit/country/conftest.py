@@ -1,14 +1,74 @@
-"""One country's node in one process, with nobody to talk to."""
+"""A small region whose parties know each other, copied for every test; and one country's node behind its HTTP edge."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from regions import LiveRegion
+from starlette.testclient import TestClient
+
+from services.country import main
+from services.country.settings import CountrySettings
+from services.runtime.logs import Log, silent
+from services.runtime.loop import Pump
+
+COUNTRIES = ("KH", "LA", "TH")
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveRegion]:
+    """KH, LA and TH, acquainted. Nobody works here: it is copied."""
+    live = LiveRegion(tmp_path_factory.mktemp("country") / "founded", COUNTRIES)
+    live.settle()
+    live.tick()
+    yield live
+    live.close()
 
 
 @pytest.fixture
-def region(tmp_path: Path) -> Iterator[LiveRegion]:
-    live = LiveRegion(tmp_path / "region", ("KH", "LA", "TH"))
+def region(founded: LiveRegion, tmp_path: Path) -> Iterator[LiveRegion]:
+    live = founded.copied(tmp_path / "region")
     yield live
     live.close()
+
+
+@pytest.fixture
+def new_region(tmp_path: Path) -> Iterator[Callable[..., LiveRegion]]:
+    """Found a region with other rules, and let its parties meet."""
+    made: list[LiveRegion] = []
+
+    def make(*countries: str, settled: bool = True, **rules: Any) -> LiveRegion:
+        made.append(LiveRegion(tmp_path / f"region{len(made)}", countries or ("KH", "TH"), **rules))
+        if settled:
+            made[-1].settle()
+            made[-1].tick()
+        return made[-1]
+
+    yield make
+    for live in made:
+        live.close()
+
+
+@pytest.fixture
+def app_of() -> Callable[..., Any]:
+    """A node's application, as its process makes it."""
+
+    def make(region: LiveRegion, country: str, log: Log | None = None) -> Any:
+        node, log = region.nodes[country], log or silent()
+        settings = CountrySettings(home=region.region.home(country), charter=region.region.charter_file)
+        return main.create(node, settings, log, Pump(node.step, log))
+
+    return make
+
+
+@pytest.fixture
+def client_of(app_of: Callable[..., Any]) -> Callable[..., TestClient]:
+    """(region, country, staff) -> a client with the token of that member of staff; without `staff`, with none."""
+
+    def make(region: LiveRegion, country: str, staff: str | None = None, **more: Any) -> TestClient:
+        headers = {"Authorization": f"Bearer {region.region.token(country, staff)}"} if staff else {}
+        app = app_of(region, country, **more)
+        return TestClient(app, base_url="http://127.0.0.1", headers=headers, follow_redirects=False)
+
+    return make

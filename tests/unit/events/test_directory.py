@@ -140,7 +140,8 @@ def test_nothing_but_announcements_is_learnt(directory):
 
 
 def test_what_a_party_said_can_be_said_again_and_is_learnt_by_another(region, directory):
-    said = [sealing(region), share(region), EvaluatedTotal(pair="KH-TH", epoch=1, country="TH", count=1, most_in_a_day=1)]
+    total = EvaluatedTotal(pair="KH-TH", epoch=1, country="TH", count=1, most_in_a_day=1)
+    said = [sealing(region), share(region), total]
     learn(directory, "KH.holder", sealing(region, "gone", start=-20))
     for item in said:
         learn(directory, "KH.holder", item)

@@ -17,8 +17,8 @@ SECRET, PUBLIC = seal.new_sealing_pair()
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAIVE = AT.replace(tzinfo=None)
 FIELDS = {
-    "writer": "KH", "key_id": "KH-1", "epoch": 1, "topic": "linkage.KH", "partition": 0, "seq": 0, "prev": NO_HASH.hex(),
-    "charter_version": 1, "recipient": "matcher", "sealing_key": "m-1", "kind": "linkage", "event_id": UUID(int=7),
+    "writer": "KH", "key_id": "KH-1", "epoch": 1, "topic": "linkage.KH", "partition": 0, "seq": 0, "kind": "linkage",
+    "prev": NO_HASH.hex(), "charter_version": 1, "recipient": "matcher", "sealing_key": "m-1", "event_id": UUID(int=7),
     "sealed_at": AT,
 }
 PLAIN = Body(items=(Revocation(handle="ab" * 16),)).model_dump_json().encode()

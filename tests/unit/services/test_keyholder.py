@@ -2,16 +2,17 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from events.charter import Allowance
 from events.database import open_database
-from events.messages import Evaluated, EvaluatedTotal, EvaluationRefused
+from events.messages import Evaluated, EvaluatedTotal, EvaluationAsked, EvaluationRefused
 from keys import dleq, group
 from keys.errors import UnknownKey
 from services.keyholder import book, views
-from services.keyholder.requests import split
+from services.keyholder.requests import form_refusal, split
 
 HOLDER = "TH.holder"
 
@@ -321,3 +322,19 @@ def test_killed_while_it_draws_its_share_a_holder_announces_one(
         settle(asker, open_holder(region, HOLDER))
         assert asker.post.directory.share("KH-TH", 1, HOLDER) is not None
         assert asker.post.status().refused == {}
+
+
+@pytest.mark.parametrize(
+    "requester, holder",
+    [
+        pytest.param("VN", HOLDER, id="a country that is not of the pair"),
+        pytest.param("KH", "VN.holder", id="a holder that has no share of the pair"),
+    ],
+)
+def test_a_pair_is_for_its_two_countries_and_their_two_holders(region, elements, requester, holder):
+    asked = EvaluationAsked(
+        batch=UUID(int=1), pair="KH-TH", epoch=1, generation=0, purpose="match", n=1, blinded=elements(1)[0]
+    )
+    fitting = {"holder": HOLDER, "charter": region.charter, "generations": {0}}
+    assert form_refusal(asked, "KH", **fitting) is None
+    assert form_refusal(asked, requester, **{**fitting, "holder": holder}).reason == "not_your_pair"
