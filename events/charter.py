@@ -148,6 +148,14 @@ class Charter(Value):
         first, second = countries_of(pair)
         return f"{first}.holder", f"{second}.holder"
 
+    def allowed(self, holder: str, country: str, pair: str, at: datetime) -> int:
+        """What the allowances that stand at this time add up to, for one holder, country and pair."""
+        return sum(
+            a.count
+            for a in self.allowances
+            if (a.holder, a.country, a.pair) == (holder, country, pair) and a.valid_from <= at < a.valid_until
+        )
+
     @cached_property
     def topics(self) -> tuple[Topic, ...]:
         """Every topic of the region: one a writer and purpose, so that an access rule is one line."""

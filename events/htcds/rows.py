@@ -6,6 +6,7 @@ refused value: the file is on the worker's own disk, the reason may stand in a l
 
 import csv
 import io
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +25,14 @@ OPTIONAL = (
     "x_consent_C4",
     "x_consent_C9",
 )
-LONGEST_CELL = 300
+LONGEST_CELL = 200
+"""Characters of one value, as many as an event keeps of it."""
+LONGEST_LIST = 2000
+"""Characters of all aliases together."""
 OLDEST_BIRTH_YEAR = 1900
 BUDDHIST_ERA = 543
 ANSWERS = {"given", "refused", ""}
+_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}-[0-9]{2})?")
 
 csv.field_size_limit(sys.maxsize)  # a huge cell is refused by its own check below, with its row number
 
@@ -113,8 +118,9 @@ def _named(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
 
 
 def _check_text(column: str, cell: str) -> None:
-    if len(cell) > LONGEST_CELL:
-        raise _BadCell(column, f"this cell has {len(cell)} characters; the longest allowed has {LONGEST_CELL}")
+    longest = LONGEST_LIST if column == "x_Aliases" else LONGEST_CELL
+    if len(cell) > longest:
+        raise _BadCell(column, f"this cell has {len(cell)} characters; the longest allowed has {longest}")
     if any("\ud800" <= c <= "\udfff" for c in cell):
         raise _BadCell(column, "this cell is not UTF-8; save the file as UTF-8")
     if any(unicodedata.category(c) == "Cc" for c in cell):
@@ -132,7 +138,7 @@ def _person(number: int, row: Mapping[str, str], today: date) -> PersonRow:
         second_name=row["prs_SecondName"],
         latin_first_name=row.get("x_LatinFirstName", ""),
         latin_second_name=row.get("x_LatinSecondName", ""),
-        aliases=tuple(a.strip() for a in row.get("x_Aliases", "").split(";") if a.strip()),
+        aliases=_aliases(row.get("x_Aliases", "")),
         birth_date=_birth_date(row["prs_Birthdate"], today),
         gender=_gender(row["prs_Gender"]),
         citizenships=_countries("prs_Citizenship", row["prs_Citizenship"]),
@@ -142,12 +148,19 @@ def _person(number: int, row: Mapping[str, str], today: date) -> PersonRow:
     )
 
 
+def _aliases(cell: str) -> tuple[str, ...]:
+    aliases = tuple(a.strip() for a in cell.split(";") if a.strip())
+    if any(len(alias) > LONGEST_CELL for alias in aliases):
+        raise _BadCell("x_Aliases", f"an alias here has more than {LONGEST_CELL} characters")
+    return aliases
+
+
 def _birth_date(cell: str, today: date) -> str:
     if not cell:
         return ""
     year, *rest = cell.split("-")
     try:
-        if len(year) != 4 or len(rest) not in (0, 2) or not cell.replace("-", "").isascii():
+        if not _DATE.fullmatch(cell):
             raise ValueError  # noqa: TRY301
         known = int(year) - BUDDHIST_ERA if int(year) > today.year + 100 else int(year)
         day = date(known, *(int(p) for p in rest)) if rest else date(known, 1, 1)

@@ -66,7 +66,6 @@ class Evaluations:
         self._store_key = store_key
         self._clock = clock
         self._topics = {t.reader: t for t in charter.written_by(country) if t.family == "evaluate"}
-        self._room = charter.cover_evaluations if charter.cover else charter.batch_limit
 
     def ask(self) -> int:
         """Make a batch for every pair that has approved people. Returns how many."""
@@ -76,7 +75,8 @@ class Evaluations:
         with self._db.reading() as tx:
             if batches.open_count(tx, pair) >= OPEN_BATCHES or not self._may_ask(tx, pair):
                 return False
-            people = self._publications.approved(tx, other_country(pair, self._country), self._most_people())
+            most = self._room(pair) // len(self._charter.slots)
+            people = self._publications.approved(tx, other_country(pair, self._country), most)
             inputs = self._inputs(tx, people)
         if not people:
             return False
@@ -105,8 +105,14 @@ class Evaluations:
             return 1
         return 0
 
-    def _most_people(self) -> int:
-        return self._room // len(self._charter.slots)
+    def _room(self, pair: str) -> int:
+        """Elements of one request: with cover always as many; without, no more than a day of both holders allows."""
+        charter = self._charter
+        if charter.cover:
+            return charter.cover_evaluations
+        now = self._clock.now()
+        allowed = min(charter.allowed(h, self._country, pair, now) for h in charter.holders_of(pair))
+        return min(charter.batch_limit, charter.quota_per_day + allowed)
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
         """Not a stopped pair, and both holders have introduced their shares."""
@@ -120,7 +126,7 @@ class Evaluations:
         return [one for p in persons for one in recipes.inputs(canonical_of(p), slots, schema)]
 
     def _blind(self, pair: str, people: tuple[UUID, ...], inputs: list[bytes | None]) -> Batch:
-        cover: list[bytes | None] = [None] * (self._room - len(inputs)) if self._charter.cover else []
+        cover: list[bytes | None] = [None] * (self._room(pair) - len(inputs)) if self._charter.cover else []
         blinding = tokens.blind([*inputs, *cover])
         return Batch(
             uuid4(),
@@ -142,7 +148,8 @@ class Evaluations:
         waiting = batches.unsent(tx, pair, holder)
         batch = batches.load(tx, waiting, self._store_key) if waiting else None
         if batch is None:
-            blinded = group.hash_to_group([secrets.token_bytes(32) for _ in range(self._room)], labels.TOKEN_TO_GROUP)
+            cover = [secrets.token_bytes(32) for _ in range(self._room(pair))]
+            blinded = group.hash_to_group(cover, labels.TOKEN_TO_GROUP)
             return _request(Batch(uuid4(), pair, self._charter.matching_epoch, 0, (), (), tuple(blinded)))
         batches.mark_sent(tx, batch.id, holder)
         return _request(batch)

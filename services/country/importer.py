@@ -154,6 +154,8 @@ class Importer:
             citizenships=frozenset(row.citizenships),
         )
         given, countries = answers.get("C4", (False, frozenset()))
+        # She may name a country that no agreement exists with: her answer is kept, and nobody is asked for tokens.
+        countries &= self._publications.partners
         return self._desk.ask_publication_in(tx, act, case, countries) if given and countries and stated.ask else 0
 
 

@@ -62,6 +62,8 @@ class Publications:
         self._records = records
         self._vault = vault
         self._clock = clock
+        self.partners = frozenset(other_country(pair, country) for pair in charter.pairs_of(country))
+        """The countries that this one has an agreement with."""
         self.signatures = Signatures(vault)
 
     # ---- two people
@@ -256,10 +258,9 @@ class Publications:
     def of_person(self, tx: Transaction, act: Act, person_id: UUID) -> list[tuple[str, str, str]]:
         """(country, state, reason) for each partner country: `none` and why where nothing was ever asked for."""
         known = {country: (state, reason) for country, state, reason in self._rows(tx, person_id)}
-        partners = (other_country(pair, self._country) for pair in self._charter.pairs_of(self._country))
         return [
             (c, *known.get(c, ("none", self._reason_against(tx, act, person_id, c) or "not_asked")))
-            for c in sorted(partners)
+            for c in sorted(self.partners)
         ]
 
     def _rows(self, tx: Transaction, person_id: UUID) -> list[tuple[str, str, str]]:

@@ -36,6 +36,10 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS holder_days (
         country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL,
         PRIMARY KEY (country, pair, epoch, day))""",
+    # what a restored holder may have answered and no longer knows, beyond the daily quota
+    """CREATE TABLE IF NOT EXISTS holder_written_off (
+        country TEXT NOT NULL, pair TEXT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL,
+        PRIMARY KEY (country, pair, day))""",
     """CREATE TABLE IF NOT EXISTS holder_told (
         country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL,
         PRIMARY KEY (country, pair, epoch))""",
@@ -116,10 +120,33 @@ def count(tx: Transaction, request: Request, limit: int, today: int) -> quota.Al
 
 
 def spend(tx: Transaction, country: str, pair: str, limit: int, today: int) -> None:
-    """Leave nothing of today's quota: a holder restored from a backup may have answered what it no longer knows."""
+    """Leave nothing of today's quota, nor of allowances that stand.
+
+    A holder restored from a backup may have answered what it no longer knows.
+    """
     window = _window(tx, country, pair)
     current = window if window.day >= today else quota.Window(today, 0)
     _keep_window(tx, country, pair, quota.Window(current.day, max(current.spent, limit)))
+    tx.execute(
+        "INSERT INTO holder_written_off VALUES (?, ?, ?, ?) ON CONFLICT (country, pair, day) DO UPDATE SET"
+        " count = CASE WHEN excluded.count > holder_written_off.count THEN excluded.count"
+        " ELSE holder_written_off.count END",
+        (country, pair, current.day, limit),
+    )
+
+
+def drawn(tx: Transaction, country: str, pair: str, *, daily: int, since: int, before: int) -> int:
+    """What was drawn beyond the daily quota on the days from `since` up to, not including, `before`.
+
+    That much of an allowance is gone: it is granted once for its whole span, not anew each day.
+    """
+    rows = tx.execute(
+        "SELECT day, SUM(count) FROM (SELECT day, count FROM holder_days WHERE country = ? AND pair = ?"
+        " UNION ALL SELECT day, count FROM holder_written_off WHERE country = ? AND pair = ?) AS spent"
+        " WHERE day >= ? AND day < ? GROUP BY day",
+        (country, pair, country, pair, since, before),
+    )
+    return sum(max(0, int(count) - daily) for _, count in rows)
 
 
 def answered(tx: Transaction, request: Request, today: int) -> None:

@@ -7,6 +7,7 @@ What a holder never learns: who is behind an element, and whether two elements a
 blinded afresh.
 """
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -76,9 +77,16 @@ class KeyHolder:
         done += self._post.send()
         return done > 0
 
-    def limit(self, country: str, pair: str) -> int:
-        """How many evaluations this country may ask of this pair's share today."""
-        return self.charter.quota_per_day + sum(a.count for a in self.allowances(country, pair))
+    def limit(self, country: str, pair: str, tx: Transaction | None = None) -> int:
+        """How many evaluations this country may ask of this pair's share today, with what is left of its allowances."""
+        daily, standing = self.charter.quota_per_day, self.allowances(country, pair)
+        if not standing:
+            return daily
+        since = min(book.day_of(a.valid_from) for a in standing)
+        today = book.day_of(self.clock.now())
+        with nullcontext(tx) if tx is not None else self.database.reading() as read:
+            gone = book.drawn(read, country, pair, daily=daily, since=since, before=today)
+        return daily + max(0, sum(a.count for a in standing) - gone)
 
     def allowances(self, country: str, pair: str) -> tuple[Allowance, ...]:
         """What was approved beyond the daily quota, and stands now."""
@@ -232,7 +240,7 @@ class KeyHolder:
         today = book.day_of(self.clock.now())
         for pair in self.shares.pairs:
             if topic.reader in pair.split("-"):
-                book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair), today)
+                book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair, tx), today)
 
     def _tell_totals(self) -> bool:
         """At the turn of each of the charter's spans: the totals that have changed.

@@ -227,15 +227,8 @@ class Intake:
     def _limit(self, country: str, pair: str) -> int:
         """A token needs an answer of both holders, so only what both allow beyond the day's number comes on top."""
         now = self._clock.now()
-        allowed = [
-            sum(
-                a.count
-                for a in self._charter.allowances
-                if (a.holder, a.country, a.pair) == (holder, country, pair) and a.valid_from <= now < a.valid_until
-            )
-            for holder in self._charter.holders_of(pair)
-        ]
-        return self._charter.intake_per_day + min(allowed)
+        allowed = min(self._charter.allowed(h, country, pair, now) for h in self._charter.holders_of(pair))
+        return self._charter.intake_per_day + allowed
 
     def _waiting(self, tx: Transaction, handle: str, country: str) -> tuple[int, Submission] | None:
         rows = tx.execute(

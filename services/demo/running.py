@@ -1,0 +1,92 @@
+"""A whole region of real processes on this machine: founded, started, used, ended.
+
+What the demo and the end-to-end tests stand on. Parties are started as an operator would start them, and can be killed
+and started again on the same home; whatever happens inside, no process outlives the context.
+"""
+
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from events.clock import SystemClock
+from services.demo.broker import start_broker
+from services.demo.officers import Officers
+from services.demo.processes import Processes, wait_until
+from services.demo.region import Region, demo_rules, found_region
+from services.demo.stages import LOOK
+from services.runtime.errors import ServiceError
+
+PATIENCE: Final = 3600.0
+"""Seconds that the work on thousands of people may take."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A region that runs. `logs` holds one file a process."""
+
+    region: Region
+    bootstrap: str
+    processes: Processes
+    logs: Path
+
+    @property
+    def officers(self) -> Officers:
+        """New ones, who have seen nothing yet."""
+        return Officers(self.region)
+
+    def start(self, party: str) -> None:
+        """Start one party, or start it again on its home."""
+        start_party(self.region, party, self.bootstrap, self.processes)
+
+    def kill(self, party: str) -> None:
+        """End one party at once, wherever it stands (SIGKILL)."""
+        self.processes.kill(party)
+
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """For what takes long. Raises PeerUnreachable: it took too long, or a process ended meanwhile."""
+        wait_until(condition, what, self.processes, PATIENCE, every=LOOK)
+
+
+@contextmanager
+def running_region(countries: tuple[str, ...], people: int, *, broker: str = "embedded") -> Iterator[Running]:
+    """Found a region and start its broker and parties; when left, all of them are ended and their folders removed.
+
+    people  the most that one country will publish: what allowances and totals are made for
+    broker  embedded or kafka
+    raises  SettingsInvalid, PeerUnreachable. After an error the processes' logs are kept: it says where they are.
+    """
+    logs, keep = Path(tempfile.mkdtemp(prefix="samaki-logs-")), False
+    try:
+        with tempfile.TemporaryDirectory(prefix="samaki-") as folder, Processes(logs) as processes:
+            yield _started(countries, people, broker, Path(folder), processes)
+    except ServiceError:
+        keep = True
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(logs)
+
+
+def _started(countries: tuple[str, ...], people: int, broker: str, work: Path, processes: Processes) -> Running:
+    now = SystemClock().now()
+    rules = demo_rules(countries, people, now) | {"region": f"demo-{secrets.token_hex(4)}"}
+    region = found_region(work / "region", countries, now=now, **rules)
+    running = Running(region, start_broker(broker, processes, work), processes, processes.logs)
+    for party in region.charter.parties:
+        running.start(party.id)
+    wait_until(running.officers.all_ready, "the nodes and key holders", processes)
+    return running
+
+
+def start_party(region: Region, party: str, bootstrap: str, processes: Processes) -> None:
+    """Start one party's process, as an operator would."""
+    kind = region.charter.party(party).kind
+    options = {"home": region.home(party), "charter": region.charter_file, "bootstrap": bootstrap, "port": 0}
+    command = [sys.executable, "-m", "services", kind, "serve"]
+    processes.start(party, command + [word for name, value in options.items() for word in (f"--{name}", str(value))])

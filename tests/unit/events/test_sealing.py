@@ -1,0 +1,68 @@
+"""Sealing keys: renewed, destroyed, and what comes of a body that nobody can open any more."""
+
+import pytest
+from posts import LINKAGE, item
+
+from events.database import open_database
+from events.errors import NotYet
+from events.post import Post
+
+# ---- sealing keys
+
+
+def test_nothing_is_written_to_a_reader_without_a_sealing_key(region):
+    kh = region.seat("KH")
+    with pytest.raises(NotYet), kh.database.transaction() as tx:
+        kh.post.write(tx, region.topic(LINKAGE), [item(1)])
+
+
+def test_a_sealing_key_is_renewed_before_it_ends_and_destroyed_when_it_is_accepted_no_longer(pair):
+    ring, post, clock = pair.matcher.ring, pair.matcher.post, pair.region.clock
+    first = ring.primary("sealing").id
+    clock.advance(6 * 86400)
+    post.tick()
+    assert ring.primary("sealing").id == first
+    clock.advance(0.6 * 86400)
+    post.tick()
+    second = ring.primary("sealing").id
+    assert second != first
+    pair.settle()
+    assert pair.kh.post.directory.sealing_key("matcher", clock.now()).id == second
+    clock.advance(14 * 86400)
+    post.tick()
+    assert ring.version("sealing", first).state == "active"
+    clock.advance(0.5 * 86400)
+    post.tick()
+    assert ring.version("sealing", first).state == "destroyed"
+
+
+def test_a_sealing_key_that_a_crash_left_unannounced_is_announced_at_the_next_start(region, monkeypatch):
+    ring, database = region.ring("KH"), open_database("sqlite:///:memory:")
+    with monkeypatch.context() as patched:
+        patched.setattr(Post, "announce", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            region.seat("KH", ring=ring, database=database)
+    kh = region.seat("KH", ring=ring, database=database)
+    assert kh.post.directory.sealing_key("KH", region.clock.now()).id == ring.primary("sealing").id
+    assert len(ring.versions("sealing")) == 1
+
+
+def test_a_body_that_cannot_be_opened_is_asked_for_again_and_has_its_effect_once(pair):
+    pair.write(1, 2)
+    pair.settle()
+    ring = pair.matcher.ring
+    ring.destroy("sealing", ring.primary("sealing").id)
+    pair.region.clock.advance(6.6 * 86400)
+    pair.matcher.post.tick()
+    pair.settle()
+    pair.write(3)
+    pair.settle()
+    pair.receive()
+    assert pair.got == [3]
+    assert pair.matcher.post.status().refused == {"sealing_key_gone": 2}
+    pair.next_tick(3)
+    assert sorted(pair.got) == [1, 2, 3]
+    pair.next_tick(2)
+    assert sorted(pair.got) == [1, 2, 3]
+    with pair.kh.database.reading() as tx:  # and the writer may let go of it all
+        assert tx.execute("SELECT count(*) FROM outbox_rows WHERE topic = ?", (LINKAGE,)) == [(0,)]
