@@ -110,6 +110,12 @@ class Post:
         self._receiver = Receiver(charter, ring, self.directory, self._outbox, clock)
         self._rooms = {(topic.name, 0): self._room(topic) for topic in _carriers(self._written.values())}
 
+    def create(self) -> None:
+        """Make the tables, which needs no carrier: from then on `status` can be read."""
+        self.directory.create()
+        self._outbox.create()
+        self._inbox.create()
+
     def open(self) -> None:
         """Make the tables and topics, compare our record with what the carrier holds of us, introduce a sealing key.
 
@@ -117,9 +123,7 @@ class Post:
         call changes nothing. Raises StreamUnavailable: call again; CharterInvalid: our signing key is not the
         charter's.
         """
-        self.directory.create()
-        self._outbox.create()
-        self._inbox.create()
+        self.create()
         self._check_signing_key()
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
         self._compare_with_carrier()

@@ -52,6 +52,8 @@ class NodeClient:
             raise SettingsInvalid("--node is written http://127.0.0.1:PORT.") from error
         except httpx.HTTPError as error:
             raise PeerUnreachable("The node does not answer. Is --node its address, and is it running?") from error
+        if answer.is_server_error:
+            raise PeerUnreachable(_sentence(answer))
         if answer.is_error:
             raise InputInvalid(_sentence(answer))
         return answer.json()

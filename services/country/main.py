@@ -12,7 +12,7 @@ from services.country.settings import CountrySettings
 from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
-from services.runtime.party import load_party, looped
+from services.runtime.party import load_party, looped, with_tables
 from services.runtime.serve import serve as serve_app
 from services.runtime.signin import Sessions, SignIn
 from services.runtime.staff import Register
@@ -63,7 +63,7 @@ def create(node: Node, settings: CountrySettings, log: Log, pump: Pump) -> FastA
 def serve(settings: CountrySettings) -> None:
     """Run the node until a signal; exits with 1 where the pump gave up."""
     logs = open_logs(settings.log_file, capture=True, service="country", party=settings.party)
-    node = build(settings)
+    node = with_tables(build(settings))
     pump = Pump(looped(node), logs.log)
     app = create(node, settings, logs.log, pump)
     code = serve_app(

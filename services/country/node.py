@@ -111,10 +111,15 @@ class Node:
         self._upkeep = Upkeep(database, records, publications, clock)
         self._handlers = {"evaluated": self.evaluations.take, "notices": self._take_notices}
 
-    def open(self) -> None:
-        """Make tables and topics; raises StreamUnavailable: call again."""
+    def create(self) -> None:
+        """Make the tables, which needs no broker: from then on people can command and read."""
         self._store.create()
         self._db.create(TABLES)
+        self._post.create()
+
+    def open(self) -> None:
+        """Make tables and topics; raises StreamUnavailable: call again."""
+        self.create()
         self._post.open()
 
     def step(self) -> bool:

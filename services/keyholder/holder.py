@@ -60,9 +60,14 @@ class KeyHolder:
         self._topics = {t.reader: t for t in charter.written_by(me) if t.family == "evaluated" and t.reader}
         self._seen: dict[str, int] = {}
 
+    def create(self) -> None:
+        """Make the tables, which needs no broker: from then on its state can be read."""
+        self.database.create(book.TABLES)
+        self._post.create()
+
     def open(self) -> None:
         """Make tables and topics, draw and announce the shares. Raises StreamUnavailable: call again."""
-        self.database.create(book.TABLES)
+        self.create()
         self._post.open()
         self.shares.open()
 

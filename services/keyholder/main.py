@@ -11,7 +11,7 @@ from services.runtime.errors import InputInvalid
 from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
-from services.runtime.party import load_party, looped
+from services.runtime.party import load_party, looped, with_tables
 from services.runtime.serve import serve as serve_app
 from services.runtime.signin import Sessions, SignIn
 from services.runtime.staff import Register
@@ -62,7 +62,7 @@ def create(holder: KeyHolder, settings: KeyHolderSettings, log: Log, pump: Pump)
 def serve(settings: KeyHolderSettings) -> None:
     """Run the holder until a signal; exits with 1 where the pump gave up."""
     logs = open_logs(settings.log_file, capture=True, service="keyholder", party=settings.party)
-    holder = build(settings)
+    holder = with_tables(build(settings))
     pump = Pump(looped(holder), logs.log)
     code = serve_app(
         create(holder, settings, logs.log, pump),

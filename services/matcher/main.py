@@ -10,7 +10,7 @@ from services.matcher.settings import MatcherSettings
 from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
-from services.runtime.party import load_party, looped
+from services.runtime.party import load_party, looped, with_tables
 from services.runtime.serve import serve as serve_app
 from services.runtime.signin import Sessions, SignIn
 from services.runtime.staff import Register
@@ -59,7 +59,7 @@ def create(matcher: Matcher, settings: MatcherSettings, log: Log, pump: Pump) ->
 def serve(settings: MatcherSettings) -> None:
     """Run the matcher until a signal; exits with 1 where the pump gave up."""
     logs = open_logs(settings.log_file, capture=True, service="matcher", party=settings.party)
-    matcher = build(settings)
+    matcher = with_tables(build(settings))
     pump = Pump(looped(matcher), logs.log)
     code = serve_app(
         create(matcher, settings, logs.log, pump),

@@ -62,10 +62,15 @@ class Matcher:
         self._seen: dict[str, int] = {}
         self._to_look = True
 
-    def open(self) -> None:
-        """Make tables and topics. Raises StreamUnavailable: call again."""
+    def create(self) -> None:
+        """Make the tables, which needs no broker: from then on its state can be read."""
         self._index.create()
         self.database.create(_TABLES)
+        self._post.create()
+
+    def open(self) -> None:
+        """Make tables and topics. Raises StreamUnavailable: call again."""
+        self.create()
         self._post.open()
 
     def step(self) -> bool:

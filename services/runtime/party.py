@@ -6,17 +6,17 @@ For composition roots alone; services are given the parts.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from events.charter import Charter, load_charter
 from events.clock import Clock, SystemClock
 from events.database import Database, open_database
-from events.errors import CharterInvalid
+from events.errors import CharterInvalid, StoreUnavailable
 from events.kafka import KafkaStream, Tls
 from events.stream import Stream
 from keys.errors import KeysError
 from keys.ring import KeyRing, load_kek
-from services.runtime.errors import InputInvalid
+from services.runtime.errors import InputInvalid, PeerUnreachable
 from services.runtime.settings import PartySettings
 
 
@@ -37,6 +37,10 @@ class Party:
 class Service(Protocol):
     """What a process loops."""
 
+    def create(self) -> None:
+        """Make the tables. Needs no broker."""
+        ...
+
     def open(self) -> None:
         """Make tables and topics. Raises StreamUnavailable: call again."""
         ...
@@ -44,6 +48,9 @@ class Service(Protocol):
     def step(self) -> bool:
         """One round. Returns whether anything was done."""
         ...
+
+
+S = TypeVar("S", bound=Service)
 
 
 def load_party(settings: PartySettings, party: str) -> Party:
@@ -71,6 +78,15 @@ def _tls(settings: PartySettings) -> Tls | None:
     files: tuple[Path | None, ...] = (settings.kafka_ca, settings.kafka_certificate, settings.kafka_key)
     ca, certificate, key = files
     return Tls(ca, certificate, key) if ca and certificate and key else None
+
+
+def with_tables(service: S) -> S:
+    """The same service, its tables made: pages show it before any broker answers. Raises PeerUnreachable: no store."""
+    try:
+        service.create()
+    except StoreUnavailable as error:
+        raise PeerUnreachable(f"The store cannot be opened: {error}") from error
+    return service
 
 
 def looped(service: Service) -> Callable[[], bool]:

@@ -66,3 +66,44 @@ def test_a_body_that_cannot_be_opened_is_asked_for_again_and_has_its_effect_once
     assert sorted(pair.got) == [1, 2, 3]
     with pair.kh.database.reading() as tx:  # and the writer may let go of it all
         assert tx.execute("SELECT count(*) FROM outbox_rows WHERE topic = ?", (LINKAGE,)) == [(0,)]
+
+
+def lose_the_key(pair):
+    """The matcher's sealing key is gone; it has another, and KH knows it."""
+    old = pair.matcher.ring.primary("sealing").id
+    renew_the_key(pair)
+    pair.matcher.ring.destroy("sealing", old)
+
+
+def renew_the_key(pair):
+    pair.region.clock.advance(6.6 * 86400)
+    pair.matcher.post.tick()
+    pair.settle()
+
+
+def test_an_event_that_is_asked_for_twice_is_sealed_anew_once(pair):
+    pair.write(1)
+    pair.settle()
+    lose_the_key(pair)
+    pair.receive()
+    written = pair.kh.post.status().written
+    for _ in range(3):  # KH's answer is written, and not sent
+        pair.region.clock.advance(60)
+        pair.reply()
+    assert pair.kh.post.status().written == written + 1
+
+
+def test_two_copies_for_two_keys_have_one_effect(pair):
+    pair.write(1)
+    pair.settle()
+    lose_the_key(pair)
+    pair.receive()
+    pair.region.clock.advance(60)
+    pair.reply()
+    renew_the_key(pair)  # while the first copy is on its way
+    pair.region.clock.advance(60)
+    pair.reply()
+    pair.kh.post.send()
+    pair.receive()
+    assert pair.got == [1]
+    assert pair.matcher.post.status().refused == {"sealing_key_gone": 1, "done_before": 1}
