@@ -11,7 +11,7 @@ FOLDER/region/<party>/                kek, ring.json, staff.json, and `database`
 FOLDER/region/access/<party>/<staff>  sign-in tokens
 FOLDER/pki/<party>/                   ca.pem, certificate.pem, key.pem; also for `admin` and `auditor`
 FOLDER/broker/                        broker.pem, ca.pem, admin.properties, acls.sh
-FOLDER/postgres/init.sql              a role and a database a party
+FOLDER/postgres/                      init.sql: a role and a database a party; superuser: the password of `postgres`
 """
 
 import argparse
@@ -110,6 +110,7 @@ def _databases(folder: Path, region: Region, parties: list[str]) -> None:
         address.write_text(f"postgresql://{name}:{password}@postgres/{name}\n")
     (folder / "postgres").mkdir(mode=0o711)
     (folder / "postgres" / "init.sql").write_text("\n".join(statements) + "\n")
+    (folder / "postgres" / "superuser").write_text(secrets.token_urlsafe(24))
 
 
 def main() -> None:

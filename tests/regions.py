@@ -219,8 +219,8 @@ COLUMNS = ("record_id", "prs_FirstName", "prs_SecondName", "prs_Birthdate", "prs
 def person(record_id: str, **columns: str) -> dict[str, str]:
     """A row of HTCDS columns: an invented woman with a name, a date and a document, unless told otherwise."""
     row = {
-        "record_id": record_id, "prs_FirstName": "Somsak", "prs_SecondName": "Vongphachan", "prs_Birthdate": "1991-04-23",
-        "prs_Gender": "Female", "prs_Citizenship": "LA", "prs_IdentityNumber": "K7290415",
+        "record_id": record_id, "prs_FirstName": "Somsak", "prs_SecondName": "Vongphachan",
+        "prs_Birthdate": "1991-04-23", "prs_Gender": "Female", "prs_Citizenship": "LA", "prs_IdentityNumber": "K7290415",
     }
     return row | columns
 

@@ -5,8 +5,8 @@ it, or tokens came from elsewhere. Holders and matcher tell their totals at time
 changed, so an accepted total is held against the first evaluated total told after it; where none came, against the last
 one before it, once the holder has been heard for the charter's span after, in which it would have told a greater one.
 
-A quota is a day's. A holder tells its greatest day itself; so that this word need not be taken, its whole count must
-also fit into the days since it was first heard.
+A quota is a day's; an allowance is granted once, for its span. A holder tells its greatest day itself; so that this
+word need not be taken, its whole count must also fit into the days since it was first heard.
 """
 
 from collections import defaultdict
@@ -74,7 +74,10 @@ class Books:
             country=account.country,
             evaluated={holder: told.count for holder, told in last.items()},
             most_in_a_day={holder: told.most_in_a_day for holder, told in last.items()},
-            allowed_in_a_day={holder: self._allowed(account, holder, told.at) for holder, told in last.items()},
+            allowed_in_a_day={
+                holder: self.charter.quota_per_day + self._allowances(account, holder, told.at)
+                for holder, told in last.items()
+            },
             accepted=by_writer["matcher"][-1].count if "matcher" in by_writer else 0,
             verdict="exceeds" if "exceeds" in verdicts else "open" if "open" in verdicts else "holds",
         )
@@ -83,12 +86,12 @@ class Books:
 
     def _check_quota(self, account: Account, holder: str, findings: Findings) -> None:
         for told in self.told[account].get(holder, ()):
-            allowed = self._allowed(account, holder, told.at)
+            daily, extra = self.charter.quota_per_day, self._allowances(account, holder, told.at)
             days = _day(told.at) - _day(self.heard[holder].first) + 1
-            if told.most_in_a_day > allowed:
-                count, span, most = told.most_in_a_day, "one day", allowed
-            elif told.count > allowed * days:
-                count, span, most = told.count, "the days since it was first heard", allowed * days
+            if told.most_in_a_day > daily + extra:
+                count, span, most = told.most_in_a_day, "one day", daily + extra
+            elif told.count > daily * days + extra:
+                count, span, most = told.count, "the days since it was first heard", daily * days + extra
             else:
                 continue
             findings.add(
@@ -96,11 +99,11 @@ class Books:
                 holder=holder, count=count, country=account.country, pair=account.pair, days=span, allowed=most,
             )  # fmt: skip
 
-    def _allowed(self, account: Account, holder: str, at: datetime) -> int:
-        """A day's quota, with every allowance that had begun: which day was the greatest, a total does not say."""
+    def _allowances(self, account: Account, holder: str, at: datetime) -> int:
+        """All that had begun by then: which day was the greatest, a total does not say. Each counts once, not daily."""
         place = (holder, account.country, account.pair)
         begun = (a for a in self.charter.allowances if (a.holder, a.country, a.pair) == place and a.valid_from <= at)
-        return self.charter.quota_per_day + sum(a.count for a in begun)
+        return sum(a.count for a in begun)
 
     # ---- accepted and evaluated
 

@@ -102,9 +102,22 @@ def drop_answer(tx: Transaction, batch_id: UUID, holder: str) -> None:
     tx.execute("DELETE FROM answers WHERE batch = ? AND holder = ?", (str(batch_id), holder))
 
 
+def ask_again(tx: Transaction, batch_id: UUID, holder: str) -> None:
+    """Forget what this holder said, and that it was asked: it is sent the same request once more."""
+    drop_answer(tx, batch_id, holder)
+    tx.execute("DELETE FROM requests WHERE batch = ? AND holder = ?", (str(batch_id), holder))
+
+
 def answers(tx: Transaction, batch_id: UUID) -> Mapping[str, Answer]:
     rows = tx.execute("SELECT holder, item FROM answers WHERE batch = ?", (str(batch_id),))
     return {holder: _ANSWER.validate_json(item) for holder, item in rows}
+
+
+def refusals(tx: Transaction) -> list[tuple[str, str, EvaluationRefused]]:
+    """(pair, holder, refusal) of each batch that a holder has put off."""
+    rows = tx.execute("SELECT pair, holder, item FROM batches JOIN answers ON answers.batch = batches.id")
+    said = [(pair, holder, _ANSWER.validate_json(item)) for pair, holder, item in rows]
+    return [(pair, holder, answer) for pair, holder, answer in said if isinstance(answer, EvaluationRefused)]
 
 
 def answered(tx: Transaction) -> Sequence[UUID]:

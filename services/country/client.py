@@ -45,6 +45,10 @@ class NodeClient:
             data={"stated": json.dumps(stated)},
         )
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._http.close()
+
     def _answer(self, method: str, path: str, **request: Any) -> Any:
         try:
             answer = self._http.request(method, path, **request)

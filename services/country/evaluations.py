@@ -65,6 +65,7 @@ class Evaluations:
         self._db = database
         self._store_key = store_key
         self._clock = clock
+        self._without_allowance: set[str] = set()
         self._topics = {t.reader: t for t in charter.written_by(country) if t.family == "evaluate"}
 
     def ask(self) -> int:
@@ -112,6 +113,7 @@ class Evaluations:
             return charter.cover_evaluations
         now = self._clock.now()
         allowed = min(charter.allowed(h, self._country, pair, now) for h in charter.holders_of(pair))
+        allowed = 0 if pair in self._without_allowance else allowed
         return min(charter.batch_limit, charter.quota_per_day + allowed)
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
@@ -192,15 +194,24 @@ class Evaluations:
         return True
 
     def _refused(self, batch: Batch, holder: str, answer: EvaluationRefused) -> bool:
-        """Over quota: wait, then ask the same again. Anything else is for people to look at."""
+        """Over quota: wait and ask again, or ask for less at once. Anything else is for people to look at."""
+        if answer.reason == "over_quota" and answer.retry_at is None:
+            return self._ask_for_less(batch)
         if answer.retry_at is None:
             self._stop(batch, holder, answer, f"It refuses: {answer.reason}.")
             return True
         if answer.retry_at > self._clock.now():
             return False
         with self._db.transaction() as tx:
-            batches.drop_answer(tx, batch.id, holder)
-            self._post.write(tx, self._topics[holder], [_request(batch)])
+            batches.ask_again(tx, batch.id, holder)  # as if it had not been sent: with cover, at a tick like all others
+        return True
+
+    def _ask_for_less(self, batch: Batch) -> bool:
+        """No day has room for this many: an allowance that we counted on is used up. Its people wait again."""
+        self._without_allowance.add(batch.pair)
+        with self._db.transaction() as tx:
+            self._publications.put_back(tx, batch.id)
+            batches.forget(tx, batch.id)
         return True
 
     def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
@@ -255,13 +266,17 @@ class Evaluations:
             for pair, holder, reason in tx.execute("SELECT pair, holder, reason FROM stopped_pairs")
         }
         silent = {pair: f"{holder} has not answered since {at}" for pair, holder, at in self._silent(tx)}
+        spent = {
+            pair: f"{holder} has no quota left before {refusal.retry_at}"
+            for pair, holder, refusal in batches.refusals(tx)
+        }
         unknown = {
             pair: f"{holder} has introduced no share yet"
             for pair in self._charter.pairs_of(self._country)
             for holder in self._charter.holders_of(pair)
             if self._share(pair, holder, tx) is None
         }
-        return {**silent, **unknown, **stopped}
+        return {**silent, **spent, **unknown, **stopped}
 
     @staticmethod
     def _silent(tx: Transaction) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.formparsers import MultiPartParser
 
 from keys.persons import PersonKeys
 from services.country import api, pages
@@ -37,6 +38,7 @@ def build(settings: CountrySettings) -> Node:
 
 def create(node: Node, settings: CountrySettings, log: Log, pump: Pump) -> FastAPI:
     """The HTTP edge around a node."""
+    MultiPartParser.spool_max_size = settings.body_limit  # a file of people stays in memory: no plain copy on a disk
     kit = pages.kit(node, TEMPLATES)
     sign_in = SignIn(
         Register.load(settings.staff),

@@ -79,20 +79,18 @@ class Relay:
         return next(e for e in self._store.history(closed.stream, tx) if isinstance(e, MatchTold))
 
     def refill(self, tx: Transaction) -> None:
-        """The stream begins anew: every handle's live state has to leave again, and every revocation that stands."""
-        kept: dict[str, list[int]] = {}
+        """The stream begins anew: every handle's live state has to leave again, and every revocation that stands.
+
+        No grant leaves by itself: a submission bears it, and the matcher lets the stricter of it and of what it knows
+        stand. As an item of its own it would count as a human's new word, though our record may have been set back.
+        """
+        kept: dict[str, int] = {}
         after = 0
         while page := self._store.log(after, _LOG_PAGE, tx):
             after = page[-1][0]
-            for position, event in page:
-                if isinstance(event, TokensPublished | TokensRevoked):
-                    kept[event.handle] = [position]
-                elif isinstance(event, GrantSet):
-                    kept[event.handle] = [*kept.get(event.handle, ())[:1], position]
-        for handle, positions in kept.items():
-            for position in positions:
-                partition = int(handle[:8], 16) % self._charter.linkage_partitions
-                self._note(tx, position, self._linkage, partition, 0)
+            kept |= {e.handle: position for position, e in page if isinstance(e, TokensPublished | TokensRevoked)}
+        for handle, position in kept.items():
+            self._note(tx, position, self._linkage, int(handle[:8], 16) % self._charter.linkage_partitions, 0)
 
     @staticmethod
     def read_to(tx: Transaction) -> int:

@@ -59,6 +59,11 @@ class Officers:
             raise PeerUnreachable(f"{party} does not listen yet.") from error
         return f"http://127.0.0.1:{port}"
 
+    def close(self) -> None:
+        """Let go of every client's connections."""
+        while self._clients:
+            self._clients.popitem()[1].close()
+
     # ---- people's work
 
     def import_people(self, country: str, world: World) -> Imported:

@@ -7,6 +7,7 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+from posts import Posts
 
 from events.database import open_database
 from events.envelope import unpack
@@ -48,9 +49,9 @@ class Node:
         return Fill(items)
 
 
-def what_kh_gets(new_region, folder, true_case: bytes | None, false_grant: str) -> tuple:
+def what_kh_gets(folder, true_case: bytes | None, false_grant: str) -> tuple:
     folder.mkdir()
-    region = new_region(folder, totals_seconds=600)
+    region = Posts(folder, totals_seconds=600)
     matcher = Matcher(
         "matcher", charter=region.charter, digest=region.digest, ring=region.ring("matcher"),
         database=open_database("sqlite:///:memory:"), stream=region.stream, clock=region.clock,
@@ -87,9 +88,9 @@ def _form(wire: bytes, *, sealed: bool) -> tuple:
 
 
 @pytest.mark.parametrize("false_grant", ["tell", "hold"])
-def test_whether_she_is_there_changes_nothing_that_he_gets(new_region, tmp_path, false_grant):
-    there = what_kh_gets(new_region, tmp_path / "there", SHE, false_grant)
-    other = what_kh_gets(new_region, tmp_path / "other", ANOTHER, false_grant)
-    nobody = what_kh_gets(new_region, tmp_path / "nobody", None, false_grant)
+def test_whether_she_is_there_changes_nothing_that_he_gets(tmp_path, false_grant):
+    there = what_kh_gets(tmp_path / "there", SHE, false_grant)
+    other = what_kh_gets(tmp_path / "other", ANOTHER, false_grant)
+    nobody = what_kh_gets(tmp_path / "nobody", None, false_grant)
     assert there == other == nobody
     assert there[0] == []

@@ -173,7 +173,7 @@ def test_without_consent_to_keeping_nobody_records_who_she_is(desk, act, opened,
     assert desk.read_case(act("worker"), case_id).person.names == ()
 
 
-def test_without_consent_to_matching_no_token_is_asked_for_and_the_case_says_why(desk, act, opened, consents, identifies):
+def test_without_consent_to_matching_nothing_is_asked_for_and_the_case_says_why(desk, act, opened, consents, identifies):
     case_id = opened()
     consents(case_id, "C2")
     identifies(case_id)

@@ -12,6 +12,7 @@ from itertools import count
 from uuid import UUID, uuid4
 
 import pytest
+from posts import Posts
 
 from events.database import open_database
 from events.messages import EvaluationAsked, GrantChanged, MatchEnded, Revocation, Submission
@@ -94,6 +95,12 @@ def killed() -> type[BaseException]:
 
 
 # ---- parties
+
+
+@pytest.fixture(scope="session")
+def new_region() -> type[Posts]:
+    """To make regions with other rules, or many of them."""
+    return Posts
 
 
 class FakeCountry:
