@@ -9,53 +9,38 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from events.clock import SystemClock
 from services.bench.measure import Figure, Pair
 from services.bench.setting import Setting
-from services.demo.broker import start_broker
-from services.demo.officers import Officers
 from services.demo.people import invent
-from services.demo.processes import Processes, wait_until
-from services.demo.region import Region, demo_rules, found_region
-from services.demo.running import start_party
+from services.demo.region import Region
+from services.demo.running import Running, running_region
 from services.demo.world import World
 
 LIMIT_MB: Final = 150.0
 COUNTRIES: Final = ("KH", "LA", "TH")
 PEOPLE: Final = 300
 """A country, as in the demo."""
-_PATIENCE: Final = 180.0
 
 
 def measure(setting: Setting) -> Iterator[Figure]:
     world = invent(COUNTRIES, PEOPLE, overlap=0.05, seed=7)
-    region = _started(setting)
-    after_start = setting.processes.memory()
-    _main_job(region, world, setting.processes)
-    yield from _figures(region, "start", "after start", after_start)
+    with running_region(COUNTRIES, PEOPLE, broker=setting.broker) as running:
+        after_start = running.processes.memory()
+        _main_job(running, world)
+        after_work, peaks = running.processes.memory(), _peaks(running)
     worked = f"after {PEOPLE} people a country, {len(COUNTRIES)} countries"
-    yield from _figures(region, "work", worked, setting.processes.memory())
-    yield from _figures(region, "peak", "the most it ever held", _peaks(region, setting.processes))
+    yield from _figures(running.region, "start", "after start", after_start)
+    yield from _figures(running.region, "work", worked, after_work)
+    yield from _figures(running.region, "peak", "the most it ever held", peaks)
 
 
-def _started(setting: Setting) -> Region:
-    now = SystemClock().now()
-    rules = demo_rules(COUNTRIES, PEOPLE, now)
-    region = found_region(setting.work / "region", COUNTRIES, now=now, **rules)
-    bootstrap = start_broker(setting.broker, setting.processes, setting.work)
-    for party in region.charter.parties:
-        start_party(region, party.id, bootstrap, setting.processes)
-    wait_until(Officers(region).all_ready, "the nodes and key holders", setting.processes)
-    return region
-
-
-def _main_job(region: Region, world: World, processes: Processes) -> None:
-    officers = Officers(region)
+def _main_job(running: Running, world: World) -> None:
+    officers = running.officers
     for country in COUNTRIES:
         officers.import_people(country, world)
         officers.approve(country, world)
-    wait_until(officers.all_published, "the tokens", processes, _PATIENCE)
-    wait_until(officers.all_told, "the matcher", processes, _PATIENCE)
+    running.wait(officers.all_published, "the tokens")
+    running.wait(officers.all_told, "the matcher")
     for country in COUNTRIES:
         officers.matches(country)
 
@@ -76,8 +61,8 @@ def _figures(region: Region, when: str, what: str, megabytes: Mapping[str, float
         )
 
 
-def _peaks(region: Region, processes: Processes) -> dict[str, float]:
-    return {party.id: _peak(processes.pid(party.id)) for party in region.charter.parties}
+def _peaks(running: Running) -> dict[str, float]:
+    return {party.id: _peak(running.processes.pid(party.id)) for party in running.region.charter.parties}
 
 
 def _peak(pid: int) -> float:

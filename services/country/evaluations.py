@@ -195,7 +195,8 @@ class Evaluations:
 
     def _refused(self, batch: Batch, holder: str, answer: EvaluationRefused) -> bool:
         """Over quota: wait and ask again, or ask for less at once. Anything else is for people to look at."""
-        if answer.reason == "over_quota" and answer.retry_at is None:
+        counted_on = len(batch.blinded) > self._charter.quota_per_day  # an allowance, which may be used up
+        if answer.reason == "over_quota" and answer.retry_at is None and counted_on:
             return self._ask_for_less(batch)
         if answer.retry_at is None:
             self._stop(batch, holder, answer, f"It refuses: {answer.reason}.")

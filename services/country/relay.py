@@ -4,7 +4,7 @@
 changes of one handle in their order. Grants and revocations go before submissions, since a late `hold` may tell; a
 submission bears the grant that stands when it leaves, so that no earlier one can come after. What leaves is made at
 that moment, so a person revoked or erased meanwhile leaves nothing. Outlines for statistics (consent C9) leave in
-batches of their own; one without its consent waits, and is dropped when the consent is refused.
+batches of their own; those of somebody who was not asked yet are set aside until she is, and dropped if she refuses.
 """
 
 import random
@@ -15,6 +15,7 @@ from typing import Final
 from events.base import Erased, Event
 from events.case import CaseClosed, CaseReported, VictimIdentified, VictimNotIdentified
 from events.charter import Charter, Topic
+from events.consent import ConsentRecorded
 from events.database import Transaction
 from events.linkage import GrantSet, TokensPublished, TokensRevoked
 from events.match import MatchClosed, MatchTold
@@ -56,6 +57,8 @@ class Relay:
                 self._note(tx, position, self._linkage, self._partition(tx, event), urgent)
             elif isinstance(event, _OUTLINED):
                 self._note(tx, position, self._cases, 0, 0)
+            elif isinstance(event, ConsentRecorded) and event.consent == "C9":
+                self._bring_back(tx, event)
         if page:
             tx.execute(
                 "INSERT INTO cursors (name, position) VALUES ('relay', ?)"
@@ -70,6 +73,13 @@ class Relay:
             "INSERT INTO departures (topic, partition, position, urgent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (topic, partition, position, urgent),
         )
+
+    def _bring_back(self, tx: Transaction, answered: ConsentRecorded) -> None:
+        """What was set aside until she was asked about C9 is looked at again."""
+        person_id = str(answered.person_id)
+        for (position,) in tx.execute("SELECT position FROM unasked WHERE person_id = ?", (person_id,)):
+            self._note(tx, position, self._cases, 0, 0)
+        tx.execute("DELETE FROM unasked WHERE person_id = ?", (person_id,))
 
     def _partition(self, tx: Transaction, event: Event) -> int:
         handle = self._told(tx, event).handle if isinstance(event, MatchClosed) else event.handle  # type: ignore[attr-defined]
@@ -116,7 +126,7 @@ class Relay:
             [(topic.name, partition, row[0]) for row in rows],
         )
         if topic.family == "cases":
-            return self._outlines(tx, topic, events)
+            return self._outlines(tx, events)
         return _shuffled([item for _, event in events if (item := self._item(tx, event)) is not None])
 
     def _events(self, tx: Transaction, positions: Sequence[int]) -> list[tuple[int, Event]]:
@@ -160,15 +170,15 @@ class Relay:
             grant_until=linkage.grant_until,
         )
 
-    def _outlines(self, tx: Transaction, topic: Topic, events: Sequence[tuple[int, Event]]) -> list[Item]:
-        """Of those whose consent C9 stands; the rest wait, or are dropped where the person refused."""
+    def _outlines(self, tx: Transaction, events: Sequence[tuple[int, Event]]) -> list[Item]:
+        """Of those whose consent C9 stands; the rest are set aside, or dropped where the person refused."""
         out: list[Item] = []
         for position, event in events:
             consents = self._records.consents(tx, event.person_id)
             if consents.stands("C9", event.at):
                 out.append(self._outline(event))
             elif not any(e.purpose == "C9" for e in consents.entries.values()):
-                self._note(tx, position, topic.name, 0, 0)
+                tx.execute("INSERT INTO unasked (person_id, position) VALUES (?, ?)", (str(event.person_id), position))
         return _shuffled(out)
 
     def _outline(self, event: Event) -> Outline:

@@ -15,6 +15,7 @@ evidence          signed wrong answers, kept
 handles           handle -> person
 matches           one row a match that this side was told
 departures        positions of the store's log that still have to leave, by topic and partition
+unasked           positions of the store's log whose person was not asked yet whether it may count in statistics
 due               when a person's consents, grants or tokens must be looked at again
 cursors           how far the relay has read the store's log
 """
@@ -44,6 +45,8 @@ TABLES = (
        stream TEXT NOT NULL UNIQUE, person_id TEXT NOT NULL, state TEXT NOT NULL, told_at TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS departures (topic TEXT NOT NULL, partition BIGINT NOT NULL, position BIGINT NOT NULL,
        urgent BIGINT NOT NULL, PRIMARY KEY (topic, partition, position))""",
+    "CREATE TABLE IF NOT EXISTS unasked (person_id TEXT NOT NULL, position BIGINT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS unasked_by_person ON unasked (person_id)",
     "CREATE TABLE IF NOT EXISTS due (person_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (person_id, at))",
     "CREATE INDEX IF NOT EXISTS due_by_time ON due (at)",
     "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position BIGINT NOT NULL)",

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,15 +34,20 @@ class Running:
     bootstrap: str
     processes: Processes
     logs: Path
+    ending: ExitStack
+    """What is let go of when the region ends."""
 
     @property
     def officers(self) -> Officers:
-        """New ones, who have seen nothing yet."""
-        return Officers(self.region)
+        """New ones, who have seen nothing yet. Their connections are let go of with the region."""
+        return self.ending.enter_context(closing(Officers(self.region)))
 
     def start(self, party: str) -> None:
-        """Start one party, or start it again on its home."""
-        start_party(self.region, party, self.bootstrap, self.processes)
+        """Start one party as an operator would, or start it again on its home."""
+        kind, home = self.region.charter.party(party).kind, self.region.home(party)
+        options = {"home": home, "charter": self.region.charter_file, "bootstrap": self.bootstrap, "port": 0}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self.processes.start(party, [sys.executable, "-m", "services", kind, "serve", *words])
 
     def kill(self, party: str) -> None:
         """End one party at once, wherever it stands (SIGKILL)."""
@@ -54,17 +59,29 @@ class Running:
 
 
 @contextmanager
-def running_region(countries: tuple[str, ...], people: int, *, broker: str = "embedded") -> Iterator[Running]:
+def running_region(
+    countries: tuple[str, ...], people: int, *, broker: str = "embedded", **rules: object
+) -> Iterator[Running]:
     """Found a region and start its broker and parties; when left, all of them are ended and their folders removed.
 
     people  the most that one country will publish: what allowances and totals are made for
     broker  embedded or kafka
+    rules   fields of the charter, otherwise than the demo's
     raises  SettingsInvalid, PeerUnreachable. After an error the processes' logs are kept: it says where they are.
     """
     logs, keep = Path(tempfile.mkdtemp(prefix="samaki-logs-")), False
     try:
-        with tempfile.TemporaryDirectory(prefix="samaki-") as folder, Processes(logs) as processes:
-            yield _started(countries, people, broker, Path(folder), processes)
+        with (
+            tempfile.TemporaryDirectory(prefix="samaki-") as folder,
+            Processes(logs) as processes,
+            ExitStack() as ending,
+        ):
+            work, now = Path(folder), SystemClock().now()
+            chosen = {"region": f"demo-{secrets.token_hex(4)}", **demo_rules(countries, people, now), **rules}
+            region = found_region(work / "region", countries, now=now, **chosen)
+            running = Running(region, start_broker(broker, processes, work), processes, logs, ending)
+            _start_all(running)
+            yield running
     except ServiceError:
         keep = True
         raise
@@ -73,20 +90,7 @@ def running_region(countries: tuple[str, ...], people: int, *, broker: str = "em
             shutil.rmtree(logs)
 
 
-def _started(countries: tuple[str, ...], people: int, broker: str, work: Path, processes: Processes) -> Running:
-    now = SystemClock().now()
-    rules = demo_rules(countries, people, now) | {"region": f"demo-{secrets.token_hex(4)}"}
-    region = found_region(work / "region", countries, now=now, **rules)
-    running = Running(region, start_broker(broker, processes, work), processes, processes.logs)
-    for party in region.charter.parties:
+def _start_all(running: Running) -> None:
+    for party in running.region.charter.parties:
         running.start(party.id)
-    wait_until(running.officers.all_ready, "the nodes and key holders", processes)
-    return running
-
-
-def start_party(region: Region, party: str, bootstrap: str, processes: Processes) -> None:
-    """Start one party's process, as an operator would."""
-    kind = region.charter.party(party).kind
-    options = {"home": region.home(party), "charter": region.charter_file, "bootstrap": bootstrap, "port": 0}
-    command = [sys.executable, "-m", "services", kind, "serve"]
-    processes.start(party, command + [word for name, value in options.items() for word in (f"--{name}", str(value))])
+    wait_until(running.officers.all_ready, "the nodes and key holders", running.processes)

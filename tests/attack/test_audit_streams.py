@@ -15,6 +15,10 @@ LINKAGE = "linkage.KH"
 KEYS = "keys.KH.holder"
 
 
+def body_of(*items) -> bytes:
+    return Body(items=items).model_dump_json().encode()
+
+
 @pytest.fixture
 def world(region):
     return World(region)
@@ -147,11 +151,41 @@ def test_an_envelope_of_another_party_is_the_wrong_writers(world):
     assert world.found() == [("wrong_writer", LINKAGE, None)]
 
 
-def test_records_that_the_carrier_counts_and_keeps_back_are_withheld(world):
+def given(world, keeps):
+    """What is found if the carrier gives back only some of the records that it counts."""
     records, ends = world.records()
-    kept = [r for r in records if (r.topic, r.offset) != (LINKAGE, 3)]
-    report = audit(world.region.charter, world.region.digest, kept, now=world.region.clock.now(), ends=ends)
-    assert [(f.code, f.topic) for f in report.findings] == [("withheld", LINKAGE)]
+    kept = [record for record in records if keeps(record)]
+    now = world.region.clock.now()
+    report = audit(world.region.charter, world.region.digest, kept, now=now, ends=ends)
+    return [(f.code, f.topic, f.seq) for f in report.findings]
+
+
+def test_records_that_the_carrier_counts_and_keeps_back_are_withheld(world):
+    assert given(world, lambda r: (r.topic, r.offset) != (LINKAGE, 3)) == [("withheld", LINKAGE, None)]
+
+
+def test_keys_are_kept_for_ever_so_what_is_not_given_back_is_withheld(world):
+    assert given(world, lambda r: (r.topic, r.offset) != ("keys.KH", 0))[-1] == ("gap", "keys.KH", 0)
+    assert ("withheld", "keys.KH", None) in given(world, lambda r: r.topic != "keys.KH")
+
+
+def test_what_retention_dropped_is_not_withheld(world):
+    assert given(world, lambda r: r.topic != LINKAGE or r.offset >= 2) == []
+    assert given(world, lambda r: r.topic != LINKAGE) == [("silent", LINKAGE, None)]
+
+
+def test_a_stream_epoch_that_began_after_what_was_dropped_begins_at_0(world):
+    with world.seats["KH"].database.transaction() as tx:
+        world.seats["KH"].post.open_epoch(tx, world.region.topic(LINKAGE))
+    world.live(2)
+    assert given(world, lambda r: r.topic != LINKAGE or r.offset >= 2) == []
+    assert given(world, lambda r: r.topic != LINKAGE or r.offset in {2, 3, 5}) == [("gap", LINKAGE, 0)]
+
+
+def test_a_newer_charters_ticks_are_not_asked_of_what_was_sealed_before_it(world):
+    now = world.region.clock.now()
+    newer = world.region.charter.model_copy(update={"version": 2, "issued": now + timedelta(1), "tick_seconds": 0.1})
+    assert world.found(charter=newer) == []
 
 
 # ---- keys
@@ -190,6 +224,16 @@ def test_an_envelope_sealed_to_a_key_that_is_too_old(world):
     assert set(codes) == {"sealing_key_out_of_time", "silent"}  # the others were heard last eight days before
 
 
+def test_an_envelope_sealed_before_its_key_was_introduced_for(world):
+    key_id = world.envelope(LINKAGE).header.sealing_key
+    start = world.region.START - timedelta(hours=1)
+    world.log("cases.KH")[0] = world.signed("cases.KH", like=0, sealed_at=start)
+    del world.log("cases.KH")[1:]
+    found = world.found()
+    assert ("sealing_key_out_of_time", "cases.KH", 0) in found
+    assert world.envelope("cases.KH").header.sealing_key == key_id
+
+
 def test_a_sealing_key_that_lives_too_long(world):
     now = world.region.clock.now()
     public = seal.new_sealing_pair()[1].hex()
@@ -220,7 +264,13 @@ def test_an_envelope_replaced_by_another_breaks_the_chain_after_it(world):
 
 def test_a_first_envelope_that_names_a_predecessor(world):
     world.log(LINKAGE)[0] = world.signed(LINKAGE, like=0, prev="ab" * 32)
-    assert {code for code, *_ in world.found()} == {"broken_chain"}
+    assert world.found() == [("broken_chain", LINKAGE, 0)]
+
+
+def test_of_a_fork_on_keys_only_what_came_first_is_learned(world):
+    world.log(KEYS).append(world.signed(KEYS, like=5, body=body_of(evaluated(10_000))))
+    assert world.found() == [("fork", KEYS, 5)]
+    assert world.report().totals == ()
 
 
 def test_a_number_of_astronomic_size_is_a_gap_and_costs_nothing(world):
@@ -253,8 +303,8 @@ def test_no_time_that_a_party_invents_stops_the_audit(world, at):
         update={"parties": tuple(party.model_copy(update={"signing": (key,)}) for party, key in parties)}
     )
     for topic in (KEYS, "keys.matcher", LINKAGE):
-        told = Body(items=(evaluated(5) if topic == KEYS else accepted(9),) if topic != LINKAGE else ())
-        world.log(topic).append(world.signed(topic, after=True, sealed_at=at, body=told.model_dump_json().encode()))
+        told = body_of() if topic == LINKAGE else body_of(evaluated(5) if topic == KEYS else accepted(9))
+        world.log(topic).append(world.signed(topic, after=True, sealed_at=at, body=told))
     codes = {code for code, *_ in world.found(charter=charter)}
     assert codes & {"ahead_of_time", "before_charter", "key_out_of_time"}
 
@@ -279,6 +329,11 @@ def test_a_charter_that_was_named_before_it_was_issued(make_world):
 def test_a_header_that_does_not_fit_its_topic(world):
     world.log(LINKAGE).append(world.signed(LINKAGE, after=True, recipient="TH"))
     assert world.found() == [("wrong_header", LINKAGE, 4)]
+
+
+def test_an_announcement_under_a_wrong_header_is_not_learned(world):
+    world.log(KEYS).append(world.signed(KEYS, after=True, recipient="TH", body=body_of(evaluated(10_000))))
+    assert world.found() == [("wrong_header", KEYS, 6)]
 
 
 def test_a_public_body_that_cannot_be_read(world):

@@ -41,7 +41,7 @@ def test_what_everybody_reads_is_kept_for_ever(pair):
 
 
 def test_nothing_of_a_transaction_that_failed_is_ever_sent(pair):
-    with pytest.raises(ZeroDivisionError), pair.kh.database.transaction() as tx:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), pair.kh.database.transaction() as tx:
         pair.kh.post.write(tx, pair.topic, [item(1)])
         1 / 0  # noqa: B018
     pair.write(2)
@@ -151,18 +151,34 @@ def test_a_tick_carries_what_the_service_fills_in(pair):
     assert pair.matcher.post.applied_tick(LINKAGE) == number
 
 
-def test_a_fill_that_must_wait_is_asked_again_and_holds_up_no_other_stream(pair):
+def test_a_fill_that_must_wait_is_undone_asked_again_and_holds_up_no_other_stream(pair):
     ready = []
+    pair.kh.database.create(["CREATE TABLE IF NOT EXISTS taken (topic TEXT)"])
 
     def fill(tx, topic, partition, tick):
+        tx.execute("INSERT INTO taken VALUES (?)", (topic.name,))
         if topic.name == LINKAGE and not ready:
             raise NotYet("a batch")
         return Fill()
 
+    def taken():
+        with pair.kh.database.reading() as tx:
+            return tx.execute("SELECT topic FROM taken ORDER BY topic")
+
     assert pair.kh.post.tick(fill)
     assert not pair.kh.post.tick(fill)
+    assert taken() == [("cases.KH",), ("keys.KH",)]
     ready.append(True)
     assert pair.kh.post.tick(fill)
+    assert taken() == [("cases.KH",), ("keys.KH",), (LINKAGE,)]
+
+
+def test_a_new_stream_epoch_opens_the_tick_that_runs_again(pair):
+    assert pair.kh.post.tick()
+    with pair.kh.database.transaction() as tx:
+        pair.kh.post.open_epoch(tx, pair.topic)
+    assert pair.kh.post.tick()
+    assert not pair.kh.post.tick()
 
 
 def test_the_applied_tick_is_that_of_the_partition_furthest_behind(tmp_path):
@@ -188,11 +204,13 @@ def test_a_writer_cannot_claim_a_tick_that_has_not_come(pair):
 
 
 def test_bodies_of_a_fixed_size_keep_it_whatever_they_carry(pair):
-    def fill(tx, topic, partition, tick):
-        return Fill((item(1),) * (tick % 3), 400) if topic.name in {LINKAGE, "cases.KH"} else Fill()
+    """The size is that of the items alone: heads and wants have room beside it."""
+    empty, two = (len(Body(items=items).model_dump_json()) for items in ((), (item(1), item(2))))
 
     def fill_cases_empty(tx, topic, partition, tick):
-        return Fill((), 400) if topic.name == "cases.KH" else fill(tx, topic, partition, tick)
+        if topic.name == "cases.KH":  # the one that carries the heads
+            return Fill((), empty)
+        return Fill((item(1),) * (tick % 3), two) if topic.name == LINKAGE else Fill()
 
     sizes = {"cases.KH": set(), LINKAGE: set()}
     for tick in range(4):

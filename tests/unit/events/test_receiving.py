@@ -115,6 +115,28 @@ def test_a_carrier_that_lost_everything_is_filled_again_from_the_outbox(pair):
     assert newcomer.post.directory.sealing_key("KH", pair.region.clock.now()) is not None
 
 
+def test_two_parties_that_miss_each_others_keys_tell_each_other_so_in_public(pair):
+    """Neither knows a sealing key of the other's any more, so neither can ask in any other way."""
+    pair.region.clock.advance(8 * 86400)
+    for seat in (pair.kh, pair.matcher):
+        seat.post.tick()
+        seat.post.send()
+        pair.log(f"keys.{seat.me}").pop()  # the tick
+        pair.log(f"keys.{seat.me}").pop()  # and the introduction of a new key
+    with pytest.raises(NotYet):
+        pair.write(1)
+    for _ in range(2):
+        pair.region.clock.advance(60)
+        for seat in (pair.kh, pair.matcher):
+            seat.post.tick()
+        pair.settle()
+    pair.settle()
+    pair.write(1)
+    pair.settle()
+    pair.receive()
+    assert pair.got == [1]
+
+
 # ---- what a writer can do
 
 
@@ -131,6 +153,20 @@ def test_a_second_envelope_under_one_number_freezes_the_stream_and_is_kept_as_ev
     assert (status.forks, status.frozen) == (((LINKAGE, 0, 1, 0),), (f"{LINKAGE}/0",))
     with pair.matcher.database.reading() as tx:
         assert tx.execute("SELECT envelope FROM inbox_forks") == [(fork,)]
+
+
+def test_a_frozen_stream_is_not_asked_for_again(pair):
+    pair.write(1)
+    pair.settle()
+    pair.deliver(pair.forged(5, 9))
+    pair.receive()
+    wants = pair.matcher.post._inbox.wants
+    with pair.matcher.database.reading() as tx:
+        assert [(w.topic, w.from_seq) for w in wants(tx, "KH")] == [(LINKAGE, 1)]
+    pair.deliver(pair.forged(0, 9))
+    pair.receive()
+    with pair.matcher.database.reading() as tx:
+        assert wants(tx, "KH") == ()
 
 
 def test_an_envelope_that_names_another_predecessor_is_a_fork(pair):

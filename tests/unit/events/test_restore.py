@@ -107,6 +107,13 @@ def head(topic=LINKAGE, seq=0, epoch=1, partition=0, digest=b""):
     return Head(writer="KH", epoch=epoch, topic=topic, partition=partition, seq=seq, hash=digest.hex() or "00" * 32)
 
 
+def test_a_writer_begins_above_the_epoch_that_a_reader_has_seen(pair):
+    say(pair, heads=[head(epoch=5, seq=3)])
+    with pair.kh.database.reading() as tx:
+        at = pair.kh.post._outbox.place(tx, LINKAGE, 0)
+    assert (at.epoch, at.seq) == (6, -1)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

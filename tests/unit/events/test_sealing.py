@@ -108,3 +108,21 @@ def test_two_copies_for_two_keys_have_one_effect(pair):
     pair.receive()
     assert pair.got == [1]
     assert pair.matcher.post.status().refused == {"sealing_key_gone": 1, "done_before": 1}
+
+
+def test_what_could_not_be_opened_is_asked_for_no_more_when_a_new_epoch_begins(pair):
+    pair.write(1)
+    pair.settle()
+    lose_the_key(pair)
+    pair.receive()
+    with pair.kh.database.transaction() as tx:
+        pair.kh.post.open_epoch(tx, pair.topic)
+        pair.kh.post.write(tx, pair.topic, [item(7)])
+    pair.settle()
+    pair.receive()
+    with pair.matcher.database.reading() as tx:
+        assert pair.matcher.post._inbox.wants(tx, "KH") == ()
+    pair.region.clock.advance(60)
+    pair.reply()
+    with pair.kh.database.reading() as tx:
+        assert tx.execute("SELECT count(*) FROM outbox_rows WHERE topic = ?", (LINKAGE,)) == [(0,)]

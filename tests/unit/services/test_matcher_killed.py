@@ -99,14 +99,24 @@ def test_undisturbed_the_story_tells_what_it_should(undisturbed):
     assert accepted == [("KH", "KH-TH", 10), ("TH", "KH-TH", 10)]
 
 
-@pytest.mark.parametrize("done", [False, True], ids=["before it is done", "after it was done"])
-def test_killed_anywhere_the_matcher_tells_the_same(new_story, undisturbed, mortal, killed, done):
-    at, survived = 0, False
+@pytest.mark.parametrize(
+    "step, done",
+    [
+        pytest.param(4, False, id="before every fourth"),
+        pytest.param(4, True, id="after every fourth"),
+        pytest.param(1, False, id="before any", marks=pytest.mark.long),
+        pytest.param(1, True, id="after any", marks=pytest.mark.long),
+    ],
+)
+def test_killed_at_a_thing_that_it_makes_durable_the_matcher_tells_the_same(
+    new_story, undisturbed, mortal, killed, step, done
+):
+    at, survived = 1, False
     while not survived:
-        at += 1
         story = new_story(f"{at}")
         survived = story.tell(killed, lambda database, stream, n=at: mortal(database, stream, n, done=done))
         assert story.outcome() == undisturbed, f"killed at {at}"
+        at += step
     assert at > 30
 
 

@@ -1,0 +1,400 @@
+"""Batches on their way through two key holders: who is down is waited for, who lies is named, who counts is obeyed."""
+
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from regions import LiveRegion, person
+from structlog.testing import capture_logs
+
+from events.messages import Evaluated, EvaluationAsked, EvaluationRefused
+from keys import dleq, group, shares, sign
+from keys.errors import KeysError
+from services.country import batches
+from services.country.batches import split
+
+
+@pytest.fixture
+def node(region):
+    return region.nodes["KH"]
+
+
+def people(count: int, **columns: str) -> list[dict[str, str]]:
+    return [person(f"R{i}", prs_IdentityNumber=f"K729{i}", **columns) for i in range(count)]
+
+
+def waits(region: LiveRegion, country: str = "KH") -> dict[str, str]:
+    return region.nodes[country].status().waits_for
+
+
+def published(region: LiveRegion, country: str = "KH") -> int:
+    return region.nodes[country].status().publications.get("published", 0)
+
+
+def asked(region: LiveRegion, asker: str, holder: str) -> list[EvaluationAsked]:
+    return [i for i in region.items(f"evaluate.{asker}.{holder}") if isinstance(i, EvaluationAsked)]
+
+
+# ---- a holder that is down
+
+
+def test_until_both_holders_have_introduced_their_shares_nothing_is_asked_and_the_node_says_so(new_region):
+    region = new_region("KH", "TH", settled=False)
+    region.kill("TH.holder")
+    region.stream._logs["keys.TH.holder", 0].clear()  # it never spoke
+    region.tick()
+    region.publish("KH", person("A"))
+    region.tick(2)
+    assert waits(region) == {"KH-TH": "TH.holder has introduced no share yet"}
+    assert region.tokens("KH", "A") == {"TH": ("approved", "")}
+    region.start("TH.holder")
+    region.tick(2)
+    assert waits(region) == {}
+    assert region.tokens("KH", "A") == {"TH": ("published", "")}
+
+
+def test_while_a_holder_is_down_its_pair_waits_and_says_so_and_the_others_go_on(region):
+    region.kill("TH.holder")
+    region.publish("KH", *people(3))
+    region.publish("TH", person("B"))
+    at = region.clock.now().isoformat()
+    region.settle()
+    region.tick(3)
+    assert waits(region) == {"KH-TH": f"TH.holder has not answered since {at}"}
+    for i in range(3):
+        assert region.tokens("KH", f"R{i}") == {"LA": ("published", ""), "TH": ("working", "")}
+    region.start("TH.holder")
+    region.tick(4)
+    assert waits(region) == waits(region, "TH") == {}
+    assert published(region) == 6
+    assert {(name, country, state) for name, country, state, _ in region.matches("KH")} == {
+        (f"R{i}", "TH", "BOTH_TOLD") for i in range(3)  # all bear one name and birth date
+    }
+
+
+def test_one_batch_after_another_waits_and_none_is_lost_or_counted_twice(new_region):
+    region = new_region("KH", "TH", batch_limit=5, totals_seconds=60.0)
+    region.kill("TH.holder")
+    region.publish("KH", *people(5))
+    region.tick(3)
+    status = region.nodes["KH"].status()
+    assert status.open_batches == {"KH-TH": 2}
+    assert status.publications == {"approved": 3, "working": 2}
+    region.start("TH.holder")
+    region.tick(3)
+    assert published(region) == 5
+    totals = region.nodes["KH"]._post.directory.totals()
+    assert {(writer, t.country, t.count) for writer, t in totals if writer != "matcher"} == {
+        ("KH.holder", "KH", 25), ("TH.holder", "KH", 25)
+    }
+
+
+def test_a_node_that_is_killed_asks_the_very_same_again(region, node):
+    region.publish("KH", person("A"))
+    assert node.evaluations.ask() == 2
+    assert node.evaluations.send() == 4
+    region.kill("KH")
+    region.start("KH")
+    region.settle()
+    assert published(region) == 2
+    requests = asked(region, "KH", "TH")
+    assert len({r.batch for r in requests}) == len({r.blinded for r in requests}) == 1
+
+
+def test_the_blinds_of_a_batch_are_sealed_while_it_is_under_way_and_gone_afterwards(region, node):
+    region.kill("TH.holder")
+    region.publish("KH", person("A"))
+    region.settle()
+    with region.databases["KH"].reading() as tx:
+        ((name, box, blinded),) = tx.execute("SELECT id, blinds, blinded FROM batches")
+        batch = batches.load(tx, UUID(name), region.ring("KH").primary("store").secret)
+        kept = [bytes(cell) for row in tx.execute("SELECT * FROM batches") for cell in row if isinstance(cell, bytes)]
+    assert kept == [box, blinded]
+    assert len(batch.blinds) == 5
+    assert not any(blind in cell for cell in kept for blind in batch.blinds)
+    region.start("TH.holder")
+    region.settle()
+    with region.databases["KH"].reading() as tx:
+        for table, column in (("batches", "id"), ("requests", "batch"), ("answers", "batch")):
+            assert tx.execute(f"SELECT COUNT(*) FROM {table} WHERE {column} = ?", (name,)) == [(0,)]
+
+
+# ---- a holder that lies
+
+
+def _double_one(elements):
+    return [*group.add(elements[:1], elements[:1]), *elements[1:]]
+
+
+LIES = {
+    "one wrong element": _double_one,
+    "another share": lambda e: group.multiply(e, group.random_scalars(1)[0]),
+    "another order": lambda e: [e[1], e[0], *e[2:]],
+    "one for all": lambda e: [e[0]] * len(e),
+    "too few": lambda e: e[:-1],
+    "too many": lambda e: [*e, e[0]],
+    "the identity": lambda e: [group.IDENTITY, *e[1:]],
+    "no element": lambda e: [b"\xff" * 32, *e[1:]],
+}
+
+
+@pytest.fixture
+def lying(monkeypatch):
+    """Have one holder lie in its answers, signed as they are."""
+    honest = {"evaluate": shares.evaluate, "prove": dleq.prove}
+
+    def begin(holder: str, lie) -> None:
+        def prove(statement, secret, blinded, evaluated):
+            """The best it can do where the arithmetic gives no proof: any 64 bytes."""
+            try:
+                return honest["prove"](statement, secret, blinded, evaluated)
+            except KeysError:
+                return b"\1" + bytes(31) + b"\1" + bytes(31)
+
+        monkeypatch.setattr(
+            shares, "evaluate",
+            lambda share, b: lie(honest["evaluate"](share, b)) if share.holder == holder else honest["evaluate"](share, b),
+        )
+        monkeypatch.setattr(dleq, "prove", prove)
+
+    begin.end = monkeypatch.undo
+    return begin
+
+
+def convicts(evidence: dict, region: LiveRegion) -> bool:
+    """What a third party can say from the record, the charter and `keys.*` alone: it signed this, and it is wrong."""
+    request = EvaluationAsked.model_validate(evidence["request"])
+    answer = Evaluated.model_validate(evidence["answer"])
+    holder = evidence["holder"]
+    share = region.nodes["LA"]._post.directory.share(request.pair, request.epoch, holder, request.generation)
+    if share is None:  # LA has no part in the pair: from the holder's own topic, which everybody reads
+        said = region.items(f"keys.{holder}")
+        (public,) = [bytes.fromhex(i.public) for i in said if getattr(i, "pair", None) == request.pair and
+                     i.kind == "share_introduced"]
+    else:
+        public = share.public
+    statement = dleq.Statement(
+        charter_digest=bytes.fromhex(evidence["charter_digest"]), requester=evidence["requester"], pair=request.pair,
+        epoch=request.epoch, generation=request.generation, purpose=evidence["purpose"], batch=request.batch.bytes,
+        holder=holder, public=public,
+    )
+    blinded, elements = split(request.blinded), split(answer.elements)
+    message = dleq.answer_message(dleq.request_digest(statement, blinded), holder, elements, answer.proof)
+    key = next(k for k in region.charter.party(holder).signing if k.id == answer.key_id)
+    if not sign.is_valid(bytes.fromhex(key.public), message, answer.signature):
+        return False
+    try:
+        dleq.verify(statement, blinded, elements, answer.proof)
+    except KeysError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_holder_that_answers_wrongly_is_named_and_convicted_and_its_answers_are_not_used(region, node, lying, lie):
+    lying("TH.holder", LIES[lie])
+    with capture_logs() as logs:
+        region.publish("KH", *people(2))
+        region.tick(2)
+    assert waits(region)["KH-TH"].startswith("TH.holder is stopped: ")
+    stopped = [line for line in logs if line["event"] == "holder.stopped"]
+    assert [(line["holder"], line["pair"]) for line in stopped] == [("TH.holder", "KH-TH")]
+    (evidence,) = node.evaluations.evidence()
+    assert evidence["holder"] == "TH.holder"
+    assert convicts(evidence, region)
+    assert region.tokens("KH", "R0") == {"LA": ("published", ""), "TH": ("approved", "")}
+    assert {i.pair for i in region.items("linkage.KH")} == {"KH-LA"}
+
+
+def test_evidence_against_an_honest_holder_convicts_nobody(region, node, lying):
+    lying("TH.holder", _double_one)
+    region.publish("KH", person("A"))
+    region.settle()
+    (evidence,) = node.evaluations.evidence()
+    (right,) = [i for i in region.items("evaluated.KH.KH") if str(i.batch) == evidence["request"]["batch"]]
+    assert not convicts({**evidence, "holder": "KH.holder", "answer": right.model_dump(mode="json")}, region)
+    for forged in ({"requester": "LA"}, {"charter_digest": "00" * 32}, {"purpose": "bulk"}, {"holder": "LA.holder"}):
+        with suppress(StopIteration, ValueError):
+            assert not convicts({**evidence, **forged}, region)
+
+
+def test_a_stopped_pair_asks_no_more_until_an_operator_resumes_it(region, node, lying):
+    lying("TH.holder", _double_one)
+    region.publish("KH", person("A"))
+    region.tick(2)
+    before = len(asked(region, "KH", "TH"))
+    region.publish("KH", *people(2))
+    region.tick(3)
+    assert len(asked(region, "KH", "TH")) == before
+    lying.end()
+    region.tick(2)
+    assert len(asked(region, "KH", "TH")) == before
+    node.evaluations.resume("KH-TH")
+    region.tick(2)
+    assert waits(region) == {}
+    assert published(region) == 6
+    assert len(node.evaluations.evidence()) == 1  # kept
+
+
+def test_a_stopped_pair_stays_stopped_over_a_restart(region, lying):
+    lying("TH.holder", _double_one)
+    region.publish("KH", person("A"))
+    region.tick()
+    lying.end()
+    region.kill("KH")
+    region.start("KH")
+    region.tick(2)
+    assert waits(region)["KH-TH"].startswith("TH.holder is stopped")
+    assert len(region.nodes["KH"].evaluations.evidence()) == 1
+
+
+def test_only_the_country_that_was_lied_to_stops_the_pair(region, lying):
+    """TH.holder lies to nobody but KH: TH goes on with the same pair."""
+    lying("TH.holder", _double_one)
+    region.publish("KH", person("A"))
+    region.tick()
+    lying.end()
+    region.publish("TH", person("B"))
+    region.tick(2)
+    assert waits(region, "TH") == {}
+    assert published(region, "TH") == 2
+
+
+def test_an_answer_that_the_holder_did_not_sign_itself_stops_the_pair_and_convicts_nobody(region, node, monkeypatch):
+    monkeypatch.setattr(
+        "services.keyholder.holder.Evaluated", lambda **fields: Evaluated(**{**fields, "signature": bytes(64)})
+    )
+    region.publish("KH", person("A", x_consent_C4="TH"))
+    region.settle()
+    (evidence,) = node.evaluations.evidence()
+    assert not convicts(evidence, region)
+    assert region.tokens("KH", "A")["TH"] == ("approved", "")
+
+
+def test_an_answer_of_somebody_who_holds_no_share_of_the_pair_is_dropped(region, node):
+    """LA's holder, which KH asks too, answers for TH's."""
+    region.kill("TH.holder")
+    region.publish("KH", person("A", x_consent_C4="TH"))
+    region.settle()
+    (request,) = asked(region, "KH", "KH")
+    forged = EvaluationRefused(batch=request.batch, reason="bad_element", sentence="no", retry_at=None)
+    liar = region.holders["LA"]
+    with region.databases["LA.holder"].transaction() as tx:
+        liar._post.write(tx, liar._topics["KH"], [forged])
+    region.settle()
+    assert waits(region)["KH-TH"].startswith("TH.holder has not answered")
+    region.start("TH.holder")
+    region.settle()
+    assert published(region) == 1
+
+
+# ---- quotas
+
+
+def test_over_quota_the_batch_waits_until_the_day_it_is_told_and_then_goes_on(new_region):
+    region = new_region("KH", "TH", quota_per_day=10, batch_limit=10)
+    region.publish("KH", *people(5))
+    region.tick(2)
+    midnight = (region.clock.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0)
+    assert published(region) == 2
+    assert waits(region) == {"KH-TH": f"TH.holder has no quota left before {midnight}"}
+    refusals = [i for i in region.items("evaluated.TH.KH") if isinstance(i, EvaluationRefused)]
+    assert {(r.reason, r.retry_at) for r in refusals} == {("over_quota", midnight)}
+    before = len(asked(region, "KH", "TH"))
+    region.sleep(hours=12)
+    assert (published(region), len(asked(region, "KH", "TH"))) == (2, before)  # it does not nag
+    region.sleep(hours=4)
+    assert published(region) == 4
+    region.sleep(days=1)
+    assert published(region) == 5
+    assert waits(region) == {}
+    again = asked(region, "KH", "TH")
+    assert len({r.batch for r in again}) == 3
+
+
+def test_a_quota_that_is_spent_for_one_pair_holds_up_no_other(new_region):
+    region = new_region("KH", "LA", "TH", quota_per_day=5, batch_limit=5)
+    region.publish("KH", *people(2, x_consent_C4="TH"))
+    region.publish("KH", person("L", x_consent_C4="LA"))
+    region.tick(2)
+    assert region.tokens("KH", "L")["LA"] == ("published", "")
+    assert set(waits(region)) == {"KH-TH"}
+
+
+def test_a_holder_that_goes_away_while_a_batch_waits_for_its_quota_is_waited_for(new_region):
+    """Its sealing key grows too old to write to: that is no failure of the node's."""
+    region = new_region("KH", "TH", quota_per_day=5, batch_limit=5)
+    region.publish("KH", *people(2))
+    region.tick(2)
+    region.kill("TH.holder")
+    for _ in range(4):
+        region.sleep(days=5)
+    assert published(region) == 1
+    region.start("TH.holder")
+    region.tick(3)
+    assert published(region) == 2
+
+
+def test_a_batch_is_never_larger_than_a_day_of_its_quota(new_region):
+    region = new_region("KH", "TH", quota_per_day=12, batch_limit=320)
+    region.publish("KH", *people(3))
+    region.tick(2)
+    assert {r.n for r in asked(region, "KH", "TH")} == {10, 5}
+    assert published(region) == 2
+
+
+def refuses(monkeypatch, holder: str, **fields) -> None:
+    """Have one holder refuse everything in these words."""
+    from services.keyholder import holder as module
+
+    honest = module.KeyHolder._form_refusal
+    refusal = module.Refusal(**fields)
+    monkeypatch.setattr(
+        module.KeyHolder, "_form_refusal",
+        lambda self, country, asked: refusal if self.me == holder else honest(self, country, asked),
+    )
+
+
+@pytest.mark.parametrize("reason", ["bad_element", "unknown_epoch", "unknown_generation", "bad_size", "over_quota"])
+def test_a_refusal_that_no_waiting_mends_stops_the_pair_for_people_to_look_at(region, node, monkeypatch, reason):
+    refuses(monkeypatch, "TH.holder", reason=reason, sentence="Because.")
+    region.publish("KH", person("A"))
+    region.tick(2)
+    assert waits(region)["KH-TH"] == f"TH.holder is stopped: It refuses: {reason}."
+    assert region.tokens("KH", "A") == {"LA": ("published", ""), "TH": ("approved", "")}
+    (record,) = node.evaluations.evidence()
+    assert record["answer"]["reason"] == reason
+
+
+# ---- cover
+
+
+def test_with_cover_each_holder_gets_one_request_a_tick_and_pair_all_of_one_size(new_region):
+    region = new_region("KH", "LA", "TH", cover=True, cover_evaluations=10)
+    begun = {t: len(asked(region, "KH", t)) for t in ("KH", "LA", "TH")}
+    region.publish("KH", *people(5))
+    region.tick(3)
+    sent = {t: asked(region, "KH", t)[begun[t]:] for t in ("KH", "LA", "TH")}
+    assert {t: len(requests) for t, requests in sent.items()} == {"KH": 6, "LA": 3, "TH": 3}
+    assert {r.n for requests in sent.values() for r in requests} == {10}
+    assert published(region) == 10  # two people a tick and pair, the fifth in the third tick
+
+
+def test_with_cover_a_request_that_was_refused_for_the_day_goes_again_at_a_tick_like_all_others(new_region):
+    region = new_region("KH", "TH", cover=True, cover_evaluations=10)
+    with region.databases["TH.holder"].transaction() as tx:
+        tx.execute("DELETE FROM holder_windows")
+        tx.execute(
+            "INSERT INTO holder_windows VALUES ('KH', 'KH-TH', ?, 100000)",
+            (int(region.clock.now().timestamp() // 86400),),
+        )
+    region.publish("KH", *people(2))
+    region.tick(3)
+    assert published(region) == 0
+    assert waits(region)["KH-TH"].startswith("TH.holder has no quota left")
+    region.sleep(hours=17)
+    before = len(region.envelopes("evaluate.KH.TH"))
+    region.tick(3)
+    assert len(region.envelopes("evaluate.KH.TH")) == before + 3
+    assert published(region) == 2
