@@ -31,6 +31,8 @@ from keys.ring import KeyRing
 Handler = Callable[[Transaction, Header, Body], None]
 """Takes one body's effects, in the transaction that moves the head."""
 
+NEWER_CHARTER: Final = "newer_charter"
+"""What a partition waits for whose next envelope names a charter that this party does not have yet."""
 _ASK_AGAIN: Final = frozenset({"sealing_key_gone", "old_charter"})
 """What sealing anew can mend."""
 _REFUSALS: Final = (Refused, EnvelopeInvalid, InvalidElement, InvalidProof, InvalidScalar, SealBroken, SignatureInvalid)
@@ -91,7 +93,7 @@ class Authenticator:
     def check(self, envelope: Envelope) -> tuple[str | None, str | None]:
         """(fault, wait) of the signature."""
         header = envelope.header
-        newer = "newer_charter" if header.charter_version > self._version else None
+        newer = NEWER_CHARTER if header.charter_version > self._version else None
         if (header.writer, header.key_id) not in self._keys:
             # A newer charter may name the key. Ours names every key that ever counted, so under it this is a forgery.
             return (None, newer) if newer else ("unknown_key", None)
@@ -154,7 +156,7 @@ class Round:
 
     def take(self, parcel: Parcel) -> None:
         """Take one record, unless its partition is paused: then it is left where it is, and read again later."""
-        if parcel.place in self.paused:
+        if parcel.place in self.paused and not self._is_forgery_outrun(parcel):
             return
         if parcel.fault or parcel.envelope is None:
             self._pass(parcel, parcel.fault or "malformed", is_note=True)
@@ -167,6 +169,15 @@ class Round:
             self._apply(parcel, parcel.envelope)
         else:
             self._set_aside(parcel, parcel.envelope, verdict)
+
+    def _is_forgery_outrun(self, parcel: Parcel) -> bool:
+        """A writer has one chain: if an authentic envelope is next, the one that the partition waits for was forged."""
+        if self.paused[parcel.place] != NEWER_CHARTER or parcel.fault or parcel.wait or parcel.envelope is None:
+            return False
+        if self.reading.judge(parcel.envelope, parcel.digest) is not Verdict.APPLY:
+            return False
+        del self.paused[parcel.place]
+        return True
 
     def _set_aside(self, parcel: Parcel, envelope: Envelope, verdict: Verdict) -> None:
         if verdict is Verdict.AHEAD:

@@ -47,7 +47,8 @@ class Stream(Protocol):
         positions  (topic, partition) -> the first offset wanted
         wait       seconds to wait for the first record if there is none yet
         Where a log no longer holds the offset (its time was over, or it was begun anew), reading goes on at the oldest
-        record that it holds: a reader compares offsets, and finds gaps by its own chain.
+        record that it holds: a reader compares offsets, and finds gaps by its own chain. A carrier behind a network may
+        return nothing at first, or while it cannot be reached: ask again.
         """
         ...
 

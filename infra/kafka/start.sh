@@ -20,8 +20,8 @@ more=${2:-/dev/null}
 
 # The jars, once. `lib/complete` names the pom they came by: a download that was cut short has none, and is done again.
 fetch() (
-  exec 9>"$here/.lock"
-  flock 9
+  exec 9<"$here/pom.xml"
+  flock 9 # two that start at once fetch once
   want=$(sha256sum <"$here/pom.xml")
   [ "$(cat "$here/lib/complete" 2>/dev/null)" = "$want" ] && return
   command -v mvn >/dev/null || { say "no Maven: apt-get install maven"; exit 3; }

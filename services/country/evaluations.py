@@ -22,7 +22,7 @@ from events.clock import Clock
 from events.database import Database, Transaction
 from events.directory import PublicShare
 from events.envelope import Header
-from events.errors import NotYet
+from events.errors import NotYet, Refused
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, Item
 from events.model import other_country
 from events.post import Post
@@ -250,7 +250,9 @@ class Evaluations:
         log.info("tokens.made", pair=batch.pair, count=len(made))
 
     def resume(self, pair: str) -> None:
-        """An operator has settled it with the holder: ask this pair again."""
+        """An operator has settled it with the holder: ask this pair again. Raises Refused("no_such_pair")."""
+        if pair not in self._charter.pairs_of(self._country):
+            raise Refused("no_such_pair", "This country has no agreement of that name. Pairs are written KH-TH.")
         with self._db.transaction() as tx:
             tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
 

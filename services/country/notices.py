@@ -37,6 +37,9 @@ class Notices:
     def _told(self, tx: Transaction, notice: MatchNotice) -> None:
         person = self._records.person(tx, self._person_of(tx, notice.handle))
         match_id = match_id_of(notice.handle, notice.match_ref)
+        taken = tx.execute("SELECT match_id FROM matches WHERE match_ref = ?", (notice.match_ref,))
+        if taken and UUID(taken[0][0]) != match_id:
+            raise Refused("another_match", "The notice's reference is that of a match of another handle. Look into it.")
         self._records.save(
             tx,
             decide_told(

@@ -50,16 +50,15 @@ class Processes:
     def start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a command; its output goes to `<logs>/<name>.log`, appended."""
         us = os.getpid()
-        with (self.logs / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
+        with _deaf(afterwards=True), (self.logs / f"{name}.log").open("ab") as log:
+            self._running[name] = process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=lambda: _die_with(us),  # noqa: PLW1509  the demo starts processes before any thread
+                preexec_fn=lambda: _die_with(us),  # noqa: PLW1509  it takes no lock that a thread could hold
             )
-        self._running[name] = process
         return process
 
     def start_apart(self, name: str, start: Path, stop: Path, folder: Path) -> str:
@@ -69,7 +68,7 @@ class Processes:
         returns      the last line that `start` printed
         raises       PeerUnreachable: it printed none
         """
-        with (self.logs / f"{name}.log").open("ab") as log:
+        with _deaf(afterwards=True), (self.logs / f"{name}.log").open("ab") as log:
             guard = subprocess.Popen(
                 ["/bin/sh", "-c", _GUARD, "guard", str(start), str(stop), str(folder)],
                 stdin=subprocess.PIPE,
@@ -77,7 +76,7 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
-        self._guards.append(guard)
+            self._guards.append(guard)
         printed = guard.stdout.read().decode().strip() if guard.stdout else ""
         if not printed:
             said = self._last_words(name)
@@ -116,7 +115,7 @@ class Processes:
 
     def end_all(self) -> None:
         """Ask each to end, wait a little, then insist. Whoever presses Ctrl-C again meanwhile is not heard."""
-        with _undisturbed():
+        with _deaf(afterwards=False):
             for process in reversed(self._running.values()):
                 if process.poll() is None:
                     process.send_signal(signal.SIGTERM)
@@ -146,17 +145,25 @@ def _die_with(parent: int) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No signal interrupts what must be finished. Only the main thread hears signals, so only it has to be deaf."""
+def _deaf(*, afterwards: bool) -> Iterator[None]:
+    """Ctrl-C and its like do not cut this short. They are heard afterwards, or never.
+
+    Only the main thread hears signals. A KeyboardInterrupt that comes up in what Python calls around a fork would be
+    printed and lost; one that comes up between a start and its entry here would lose the process.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda number, _frame: heard.append(number)) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if afterwards and heard:
+        signal.raise_signal(heard[0])
 
 
 def wait_until(

@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 LOOK: Final = 0.4
 """Seconds between two looks at the work: what looks cost is taken from the work itself."""
@@ -47,7 +48,8 @@ class Stages:
         self._console.print(f"[green]✓[/green] {text} [dim]{self.seconds[name]:.1f} s[/dim]")
 
     def _progress(self, unit: str) -> Progress:
-        words = TextColumn("{task.description} ...")
+        whole_line = Column(no_wrap=True, overflow="ellipsis")  # a narrow terminal loses words rather than counts
+        words = TextColumn("{task.description} ...", table_column=whole_line)
         counts = (BarColumn(24), MofNCompleteColumn(), TextColumn(f"{unit},"), TimeElapsedColumn()) if unit else ()
         return Progress(
             SpinnerColumn(), words, *counts, console=self._console, transient=True, refresh_per_second=4,

@@ -77,7 +77,7 @@ def test_many_rows_are_written_at_once_in_their_order(database):
 
 
 def test_an_error_undoes_the_whole_transaction(database):
-    with pytest.raises(ZeroDivisionError), database.transaction() as tx:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), database.transaction() as tx:
         insert(tx, 1)
         1 / 0  # noqa: B018
     assert rows(database) == []
@@ -89,7 +89,7 @@ def test_an_error_undoes_the_whole_transaction(database):
 def test_a_savepoint_fails_alone(database):
     with database.transaction() as tx:
         insert(tx, 1)
-        with pytest.raises(ZeroDivisionError), tx.savepoint():  # noqa: PT012
+        with pytest.raises(ZeroDivisionError), tx.savepoint():
             insert(tx, 2)
             with tx.savepoint():
                 insert(tx, 3)
@@ -111,7 +111,7 @@ def test_a_key_that_stands_already_is_a_conflict_and_a_savepoint_goes_on_after_i
 
 
 def test_what_the_database_cannot_do_is_our_error_and_undoes_everything(database):
-    with pytest.raises(StoreUnavailable), database.transaction() as tx:  # noqa: PT012
+    with pytest.raises(StoreUnavailable), database.transaction() as tx:
         insert(tx, 1)
         tx.execute("SELECT nothing FROM nowhere")
     assert rows(database) == []
@@ -209,7 +209,7 @@ def test_the_librarys_recorder_writes_in_our_transaction(database):
     recorder, insert_events = recorder_of(database)
     recorder.create_table()
     event = stored_event()
-    with pytest.raises(ZeroDivisionError), database.transaction() as tx:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), database.transaction() as tx:
         insert(tx, 1)
         insert_events(tx.cursor, [event])
         1 / 0  # noqa: B018

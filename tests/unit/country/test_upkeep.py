@@ -1,6 +1,7 @@
 """What time does by itself: it ends consents, grants, tokens, requests and matches, and never tells anybody anything."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from regions import person
@@ -11,6 +12,7 @@ from events.linkage import GrantSet, TokensRevoked
 from events.match import MatchClosed, match_stream
 from events.messages import GrantChanged, Revocation
 from events.person import person_stream
+from events.publication import decide_expire_grants
 
 DAY = 86400
 
@@ -21,23 +23,17 @@ def node(region):
 
 
 @pytest.fixture
-def history(region, node):
+def history(region):
     """The events of a kind that the node knows of a person."""
 
     def make(kind: type, reference: str = "A") -> list:
         person_id = region.file("KH", reference).case.person_id
         streams = [person_stream(person_id), consents_stream(person_id)]
         with region.databases["KH"].reading() as tx:
-            streams += [match_stream(row[0]) for row in _match_ids(tx)]
-        return [e for stream in streams for e in node._store.history(stream) if isinstance(e, kind)]
+            streams += [match_stream(UUID(row[0])) for row in tx.execute("SELECT match_id FROM matches")]
+        return [e for stream in streams for e in region.nodes["KH"]._store.history(stream) if isinstance(e, kind)]
 
     return make
-
-
-def _match_ids(tx):
-    from uuid import UUID
-
-    return [(UUID(row[0]),) for row in tx.execute("SELECT match_id FROM matches")]
 
 
 def consent_until(region, days: int, reference: str = "A") -> None:
@@ -145,16 +141,15 @@ class Killed(BaseException):
 def test_a_node_that_is_killed_while_it_looks_looks_again_and_does_nothing_twice(region, node, history, monkeypatch):
     region.publish("KH", person("A"), person("B", prs_IdentityNumber="K2"))
     region.tick(2)
-    expire, seen = "services.country.upkeep.decide_expire_grants", []
-    honest = __import__("events.publication", fromlist=["x"]).decide_expire_grants
+    seen = []
 
     def dies(person, act):
         seen.append(person)
         if len(seen) == 2:
             raise Killed
-        return honest(person, act)
+        return decide_expire_grants(person, act)
 
-    monkeypatch.setattr(expire, dies)
+    monkeypatch.setattr("services.country.upkeep.decide_expire_grants", dies)
     region.clock.advance(91 * DAY)
     with pytest.raises(Killed):
         region.settle()

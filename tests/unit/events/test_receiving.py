@@ -335,6 +335,18 @@ def test_a_forged_newer_charter_holds_a_stream_up_from_no_other_place_than_the_n
     assert pair.got == [1, 2]
 
 
+def test_a_forged_newer_charter_in_the_next_place_holds_a_stream_up_until_its_writer_writes(pair):
+    pair.write(1)
+    pair.settle()
+    pair.deliver(pair.forged(1, 9, key_id="KH-9", charter_version=9))
+    pair.receive()
+    assert pair.matcher.post.status().paused == {f"{LINKAGE}/0": "newer_charter"}
+    pair.write(2, 3)
+    pair.next_tick()
+    assert pair.got == [1, 2, 3]
+    assert pair.matcher.post.status().paused == {}
+
+
 def test_what_was_sealed_under_the_old_charter_counts_if_it_was_before_the_new_one(pair):
     region = pair.region
     pair.write(1)

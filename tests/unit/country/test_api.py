@@ -1,0 +1,376 @@
+"""The node's HTTP edge: who may call what, what a refusal says, and what no answer and no log line ever repeats."""
+
+import io
+import json
+import logging
+from uuid import uuid4
+
+import pytest
+import structlog
+from regions import csv_of, person
+from starlette.testclient import TestClient
+
+from events.base import Role
+from services.country import importer
+from services.runtime.logs import open_logs
+from services.runtime.staff import MACHINES, Entry, Register, digest_of
+
+W, F, S = Role.CASE_WORKER, Role.FIRST_RESPONDER, Role.SUPERVISOR
+FOCAL, AUTHORITY, OFFICER = Role.TRM_FOCAL_POINT, Role.IDENTIFICATION_AUTHORITY, Role.DATA_PROTECTION_OFFICER
+OPERATOR, REVIEWER = Role.NODE_OPERATOR, Role.SECURITY_REVIEWER
+PEOPLE = [role for role in Role if role not in MACHINES]
+
+MAY = {
+    ("POST", "/api/cases"): {W, F, S},
+    ("GET", "/api/cases"): {W, F, S},
+    ("GET", "/api/cases/{case_id}"): {W, F, S},
+    ("POST", "/api/cases/{case_id}/screening"): {W, F, S},
+    ("POST", "/api/cases/{case_id}/identification"): {AUTHORITY},
+    ("POST", "/api/cases/{case_id}/closing"): {W, F, S},
+    ("POST", "/api/cases/{case_id}/identifiers"): {W, F, S},
+    ("POST", "/api/imports"): {W},
+    ("POST", "/api/cases/{case_id}/consents"): {W, F},
+    ("POST", "/api/cases/{case_id}/withdrawals"): {W, F, S, OFFICER},
+    ("POST", "/api/cases/{case_id}/publication"): {W},
+    ("GET", "/api/awaiting"): {FOCAL},
+    ("POST", "/api/signatures"): {FOCAL},
+    ("POST", "/api/refusals"): {FOCAL},
+    ("POST", "/api/cases/{case_id}/grants"): {FOCAL},
+    ("GET", "/api/matches"): {FOCAL},
+    ("GET", "/api/matches/{ref}"): {FOCAL},
+    ("POST", "/api/matches/{ref}/grant"): {FOCAL},
+    ("POST", "/api/matches/{ref}/closing"): {FOCAL},
+    ("GET", "/api/status"): {OPERATOR, REVIEWER},
+    ("POST", "/api/pairs/{pair}/resumption"): {OPERATOR},
+    ("GET", "/api/evidence"): {OPERATOR, REVIEWER},
+    ("GET", "/cases"): {W, F, S},
+    ("GET", "/cases/{case_id}"): {W, F, S},
+    ("GET", "/awaiting"): {FOCAL},
+    ("POST", "/awaiting"): {FOCAL},
+    ("GET", "/matches"): {FOCAL},
+    ("GET", "/matches/{ref}"): {FOCAL},
+    ("POST", "/matches/{ref}"): {FOCAL},
+}
+"""Every route that needs a role, and the roles that it is for."""
+FOR_ANYONE = {"/", "/sign-in", "/sign-out", "/health"}
+
+
+def path_of(template: str) -> str:
+    return template.format(case_id=uuid4(), ref="M-1", pair="KH-TH")
+
+
+@pytest.fixture
+def with_roles(region):
+    """One officer for each role a person may have; the token is the role's name."""
+    entries = [
+        Entry(staff=f"KH-{r.value}", organisation="office", roles=(r,), token_sha256=digest_of(r.value)) for r in PEOPLE
+    ]
+    Register(entries).save(region.region.home("KH") / "staff.json")
+
+
+def bearing(token: str, **more: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", **more}
+
+
+# ---- roles
+
+
+def test_the_table_of_roles_names_every_route(region, app_of):
+    app = app_of(region, "KH")
+    routes = {(m, r.path) for r in app.routes for m in getattr(r, "methods", None) or () if m != "HEAD"}
+    assert {(m, p) for m, p in routes if p not in FOR_ANYONE and not p.startswith("/static/")} == set(MAY)
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+def test_a_route_is_for_its_roles_and_no_other(region, with_roles, client_of, role):
+    client = client_of(region, "KH")
+    for (method, template), roles in MAY.items():
+        answer = client.request(method, path_of(template), headers=bearing(role.value))
+        is_closed = answer.status_code == 403 and answer.json()["code"] == "role_missing"
+        assert is_closed == (role not in roles), (method, template, answer.text)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer nonsense", "Basic case_worker", "case_worker"])
+def test_nobody_without_a_token_of_the_register_gets_anything(region, with_roles, client_of, header):
+    client = client_of(region, "KH")
+    for method, template in MAY:
+        answer = client.request(method, path_of(template), headers={"Authorization": header})
+        assert (answer.status_code, answer.json()["code"]) == (401, "sign_in"), (method, template)
+
+
+def test_another_countrys_token_opens_nothing(region, client_of):
+    client = client_of(region, "KH")
+    token = region.region.token("TH", "worker")
+    assert client.get("/api/cases", headers=bearing(token)).status_code == 401
+
+
+def test_nobody_takes_a_role_that_is_not_theirs(region, client_of):
+    client = client_of(region, "KH", "worker")
+    assert client.get("/api/matches", headers={"Samaki-Role": "trm_focal_point"}).status_code == 403
+    assert client.get("/api/cases", headers={"Samaki-Role": "first_responder"}).status_code == 200
+
+
+def test_the_role_that_acts_stands_in_the_event(region, client_of):
+    client = client_of(region, "KH", "worker")
+    report = {"reported_on": "2026-03-01", "source": "hotline", "age_status": "adult"}
+    client.post("/api/cases", json=report, headers={"Samaki-Role": "first_responder"})
+    client.post("/api/cases", json=report)
+    written = [event for _, event in region.nodes["KH"]._store.log(0, 10)]
+    assert [(e.by.staff, e.by.organisation, e.by.role.value) for e in written] == [
+        ("KH-worker", "welfare-office", "first_responder"), ("KH-worker", "welfare-office", "case_worker")
+    ]
+
+
+# ---- the life of a case
+
+
+def test_a_case_from_its_report_to_a_match_that_both_sides_know(region, client_of):
+    """By hand in KH, from a file in TH."""
+    worker, focal = client_of(region, "KH", "worker"), client_of(region, "KH", "focal")
+    case = worker.post(
+        "/api/cases", json={"reported_on": "2026-03-01", "source": "hotline", "age_status": "adult", "reference": "A"}
+    ).json()["case_id"]
+    consent = {"answer": "given", "scope": "asked", "language": "km", "capacity": "adult", "expires_on": "2026-12-31"}
+    for purpose, countries in (("C2", []), ("C4", ["TH"])):
+        answer = worker.post(
+            f"/api/cases/{case}/consents", json={**consent, "purpose": purpose, "allowed_countries": countries}
+        )
+        assert answer.json() == {"done": True}
+    identifiers = {
+        "names": [{"first": "Somsak", "second": "Vongphachan"}], "birth_date": "1991-04-23", "gender": "Feminine",
+        "documents": [{"number": "K7290415", "issuer": "LA"}], "citizenships": ["LA"],
+    }
+    assert worker.post(f"/api/cases/{case}/identifiers", json=identifiers).status_code == 200
+    assert worker.post(f"/api/cases/{case}/publication", json={"countries": ["TH"]}).json() == {"awaiting": 1}
+    (waiting,) = focal.get("/api/awaiting").json()
+    assert (waiting["reference"], waiting["country"], waiting["asked_by"]) == ("A", "TH", "KH-worker")
+    assert focal.post("/api/signatures", json={"signed": [{"id": waiting["id"]}]}).json() == {"signed": 1}
+
+    there = client_of(region, "TH", "worker").post(
+        "/api/imports",
+        files={"file": ("people.csv", csv_of([person("B"), person("X", prs_Gender="?")]), "text/csv")},
+        data={"stated": json.dumps({"c2": True, "c4": ["KH", "LA"], "c9": True})},
+    )
+    report = there.json()
+    assert [(r["row"], r["column"]) for r in report.pop("rejects")] == [(3, "prs_Gender")]
+    assert report == {"cases": 1, "with_identifiers": 1, "asked": 2}
+    region.approve("TH", "tell")
+    region.tick(4)
+
+    (match,) = focal.get("/api/matches").json()  # TH tells; our own grant was left at `hold`
+    assert (match["reference"], match["other_country"], match["state"], match["own_grant"]) == ("A", "TH", "TOLD", "hold")
+    ref = match["match_ref"]
+    assert client_of(region, "TH", "focal").get("/api/matches").json() == []
+    answer = focal.post(f"/api/matches/{ref}/grant", json={"grant": "tell", "reason": "person_asked"})
+    assert answer.json() == {"state": "awaits_second_person"}
+    deputy = client_of(region, "KH", "deputy")
+    (waiting,) = deputy.get("/api/awaiting").json()
+    deputy.post("/api/signatures", json={"signed": [{"id": waiting["id"]}]})
+    region.tick(4)
+    assert focal.get(f"/api/matches/{ref}").json()["state"] == "BOTH_TOLD"
+    (theirs,) = client_of(region, "TH", "focal").get("/api/matches").json()
+    assert (theirs["match_ref"], theirs["reference"], theirs["state"]) == (ref, "B", "BOTH_TOLD")
+    assert set(theirs) == set(match)
+
+    assert focal.post(f"/api/matches/{ref}/grant", json={"grant": "hold", "reason": "doubt"}).json() == {"state": "set"}
+    assert focal.post(f"/api/matches/{ref}/closing", json={"reason": "referred"}).json() == {"done": True}
+    read = worker.get(f"/api/cases/{case}").json()
+    assert read["publications"] == [
+        {"country": "LA", "state": "none", "reason": "country_not_allowed"},
+        {"country": "TH", "state": "published", "reason": ""},
+    ]
+    assert worker.post(
+        f"/api/cases/{case}/withdrawals", json={"purpose": "C4", "by": "person"}
+    ).json() == {"done": True}
+    assert worker.get(f"/api/cases/{case}").json()["publications"][1]["state"] == "revoked"
+    assert worker.post(f"/api/cases/{case}/closing", json={"outcome": "completed"}).json() == {"done": True}
+
+
+def test_an_operator_sees_what_the_node_waits_for_and_resumes_a_pair(region, client_of):
+    region.kill("TH.holder")
+    region.publish("KH", person("A"))
+    region.tick()
+    operator = client_of(region, "KH", "operator")
+    status = operator.get("/api/status").json()
+    assert status["waits_for"]["KH-TH"].startswith("TH.holder has not answered")
+    assert status["publications"] == {"published": 1, "working": 1}
+    assert operator.get("/api/evidence").json() == []
+    assert operator.post("/api/pairs/KH-TH/resumption").json() == {"done": True}
+
+
+def test_what_the_operator_sees_tells_of_no_match_and_no_person(region, client_of):
+    """With a match on the list and without one, the same fields; and in none of them a person, handle or match."""
+    region.publish("KH", person("A"))
+    region.publish("TH", person("B"))
+    region.tick(4)
+    text = client_of(region, "KH", "operator").get("/api/status").text + client_of(region, "KH").get("/").text
+    ((_, _, _, _),) = region.matches("KH")
+    (row,) = region.nodes["KH"].desk.matches(region.act("KH", "focal"))
+    file = region.file("KH", "A")
+    for secret in (row.match.match_ref, row.match.handle, str(row.case_id), str(file.case.person_id), "Somsak", "document"):
+        assert secret not in text
+
+
+# ---- refusals
+
+
+@pytest.mark.parametrize(
+    "method, path, status, code",
+    [
+        ("GET", f"/api/cases/{uuid4()}", 404, "no_such_case"),
+        ("POST", f"/api/cases/{uuid4()}/withdrawals", 404, "no_such_case"),
+        ("GET", "/api/cases/1", 422, "invalid"),
+        ("GET", "/api/nowhere", 404, "not_found"),
+        ("DELETE", "/api/cases", 405, "method_not_allowed"),
+    ],
+)
+def test_a_refusal_is_a_problem_with_a_code(region, client_of, method, path, status, code):
+    answer = client_of(region, "KH", "worker").request(method, path, json={"purpose": "C4", "by": "person"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_the_domain_refuses_is_a_conflict_with_the_domains_code(region, client_of):
+    region.import_rows("KH", [person("A")], c4=None)
+    client = client_of(region, "KH", "worker")
+    answer = client.post(f"/api/cases/{region.case_id('KH', 'A')}/publication", json={"countries": ["TH"]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "matching_not_consented")
+    focal = client_of(region, "KH", "focal")
+    assert focal.post("/api/signatures", json={"signed": [{"id": str(uuid4())}]}).status_code == 404
+    assert focal.get("/api/matches/M-1").json()["code"] == "no_such_match"
+
+
+SECRET = "Phommachan-Zanzibar"
+
+FORMS = {
+    "/api/cases": {"reported_on": "2026-03-01", "source": "hotline", "age_status": "adult", "summary": "x", "reference": "A"},
+    "/api/cases/{case_id}/screening": {
+        "indicator_set_version": "1", "acts": ["a"], "means": ["b"], "purposes": ["c"], "result": "presumed",
+    },
+    "/api/cases/{case_id}/closing": {"outcome": "completed", "reason": "x"},
+    "/api/cases/{case_id}/identifiers": {
+        "names": [{"first": "a", "second": "b", "kind": "native", "script": "Laoo"}], "birth_date": "1991",
+        "documents": [{"type": "passport", "number": "1", "issuer": "LA"}],
+        "contacts": [{"kind": "phone", "value": "1"}], "gender": "Feminine", "citizenships": ["LA"],
+    },
+    "/api/cases/{case_id}/consents": {
+        "purpose": "C4", "answer": "given", "scope": "x", "allowed_countries": ["TH"], "language": "km",
+        "capacity": "adult", "guardian": "g", "best_interest_ref": str(uuid4()), "expires_on": "2026-12-31",
+    },
+    "/api/cases/{case_id}/withdrawals": {"purpose": "C4", "by": "person"},
+    "/api/cases/{case_id}/publication": {"countries": ["TH"]},
+}
+
+
+def mutated(form: dict) -> list:
+    """A form with the secret in the place of each value and of each value inside, under a key of its own, and alone."""
+    out: list = [SECRET, [SECRET], {SECRET: SECRET}, {**form, SECRET: 1}, {**form, "names": [{SECRET: SECRET}]}]
+    for name, value in form.items():
+        out += [{**form, name: bad} for bad in (SECRET, [SECRET], [{SECRET: SECRET}], SECRET * 2000)]
+        if isinstance(value, list) and isinstance(value[0], dict):
+            out += [{**form, name: [{**value[0], inner: SECRET * 20}]} for inner in value[0]]
+    return out
+
+
+@pytest.mark.parametrize("template", FORMS)
+def test_no_refusal_repeats_what_was_sent(region, client_of, template):
+    region.import_rows("KH", [person("A")])
+    case_id = region.case_id("KH", "A")
+    client, refused = client_of(region, "KH", "worker"), 0
+    for body in mutated(FORMS[template]):
+        answer = client.post(template.format(case_id=case_id), json=body)
+        if answer.is_error:
+            refused += 1
+            assert answer.status_code in {403, 409, 422}
+        assert "Zanzibar" not in answer.text + str(answer.headers), body
+    assert refused >= 8
+
+
+def test_no_refusal_repeats_a_path_a_query_a_header_or_what_is_no_json(region, client_of):
+    worker, focal = client_of(region, "KH", "worker"), client_of(region, "KH", "focal")
+    answers = [
+        worker.get(f"/api/cases/{SECRET}"),
+        worker.get(f"/{SECRET}"),
+        worker.get("/api/cases", params={SECRET: SECRET}),
+        worker.get("/api/cases", headers={"Samaki-Role": SECRET}),
+        worker.get("/api/cases", headers={"Host": f"{SECRET}.example"}),
+        worker.post("/api/cases", content=f'{{"source": "{SECRET}', headers={"Content-Type": "application/json"}),
+        worker.post("/api/cases", content=SECRET, headers={"Content-Type": f"text/{SECRET}"}),
+        worker.post("/api/imports", data={"stated": SECRET}, files={"file": (SECRET, SECRET.encode())}),
+        worker.post("/api/imports", data={"stated": json.dumps({"c4": [SECRET]})}, files={"file": ("x", b"x")}),
+        worker.post("/api/imports", files={"file": (SECRET, f"{SECRET}\n{SECRET}".encode())}),
+        worker.post("/api/imports", files={"file": (SECRET, csv_of([person(SECRET, prs_Birthdate=SECRET)]))}),
+        worker.post("/api/imports", content=SECRET, headers={"Content-Type": "multipart/form-data; boundary=x"}),
+        worker.post("/api/imports", data={SECRET: SECRET}),
+        focal.get(f"/api/matches/{SECRET}"),
+        focal.post("/api/signatures", json={"signed": [{"id": SECRET, "grant": SECRET}]}),
+        focal.post(f"/api/matches/{SECRET}/closing", json={"reason": SECRET}),
+        focal.post("/awaiting", data={"request_id": SECRET, "answer": SECRET}, headers={"Accept": "text/html"}),
+        client_of(region, "KH", "operator").post(f"/api/pairs/{SECRET}/resumption"),
+        client_of(region, "KH").get("/cases", headers={"Authorization": f"Bearer {SECRET}"}),
+    ]
+    for answer in answers:
+        assert "Zanzibar" not in answer.text + str(answer.headers), answer.request.url
+    assert sum(answer.is_error for answer in answers) >= len(answers) - 4
+
+
+def test_a_pair_that_is_none_of_ours_cannot_be_resumed(region, client_of):
+    operator = client_of(region, "KH", "operator")
+    for pair in ("LA-TH", "KH-XX", "nonsense"):
+        answer = operator.post(f"/api/pairs/{pair}/resumption")
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_such_pair")
+
+
+# ---- logs
+
+
+@pytest.fixture
+def sink():
+    """What the process writes to its log: everything, as in production."""
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    level = root.level
+    out = io.StringIO()
+    out.logs = open_logs(out, capture=True, service="country", party="KH")
+    yield out
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_no_log_line_holds_anything_of_a_person(region, client_of, app_of, sink, monkeypatch):
+    rows = [
+        person("REF-A1"),
+        person("REF-A2", prs_FirstName="Zaphod", prs_Birthdate="1991-99-99"),
+        person("REF-A3", prs_FirstName="Zaphod", prs_Gender="Zaphod"),
+        person("REF-A4", prs_Birthdate="2012-02-03", prs_IdentityNumber="DOC998877"),
+    ]
+
+    def client(staff: str) -> TestClient:
+        return client_of(region, "KH", staff, log=sink.logs.log)
+
+    worker = client("worker")
+    form = {"stated": json.dumps({"c2": True, "c4": ["LA", "TH"], "c9": True})}
+    for _ in range(2):
+        worker.post("/api/imports", files={"file": ("Zaphod.csv", csv_of(rows))}, data=form)
+    region.approve("KH")
+    region.publish("TH", person("REF-B1"))
+    region.tick(4)
+    case_id = region.case_id("KH", "REF-A1")
+    worker.post(f"/api/cases/{case_id}/identifiers", json={"names": [{"first": "Zaphod"}], "birth_date": "Zaphod"})
+    worker.post(f"/api/cases/{case_id}/identifiers", json={"names": [{"first": "Zaphod"}]})
+    worker.get("/api/cases/Zaphod", params={"name": "Zaphod"})
+    client("focal").get("/api/matches/Zaphod")
+    client("focal").get("/api/matches")
+    monkeypatch.setattr(importer, "read_rows", lambda *_: (_ for _ in ()).throw(ValueError("about Zaphod Somsak")))
+    assert worker.post("/api/imports", files={"file": ("x", b"Zaphod")}).status_code == 500
+    region.kill("TH.holder")
+    region.tick(2)
+    text = sink.getvalue()
+    events = {json.loads(line)["event"] for line in text.splitlines()}
+    assert {"http.answered", "http.failed", "tokens.made", "post.applied"} <= events
+    (row, *_) = region.nodes["KH"].desk.matches(region.act("KH", "focal"))
+    secrets = [
+        "Zaphod", "zaphod", "Somsak", "somsak", "Vongphachan", "1991", "2012-02", "K7290415", "DOC998877", "REF-",
+        row.match.match_ref, row.match.handle, str(row.match.person_id), row.match.person_id.hex,
+    ]
+    assert [s for s in secrets if s in text] == []
