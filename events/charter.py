@@ -197,6 +197,13 @@ class RootSignature(Value):
     root: Hex32
     signature: str
 
+    def is_over(self, message: bytes) -> bool:
+        """Whether this root signed the message. What is no base64 is no signature."""
+        try:
+            return sign.is_valid(bytes.fromhex(self.root), message, base64.b64decode(self.signature))
+        except ValueError:
+            return False
+
 
 class SignedCharter(Value):
     """The charter's exact bytes (JSON, base64) and its members' root signatures over them."""
@@ -221,8 +228,7 @@ class SignedCharter(Value):
             good = {
                 s.root
                 for s in self.signatures
-                if s.country == member.country and s.root in member.roots
-                and sign.is_valid(bytes.fromhex(s.root), message, base64.b64decode(s.signature))
+                if s.country == member.country and s.root in member.roots and s.is_over(message)
             }
             if len(good) < 2:
                 raise CharterInvalid(

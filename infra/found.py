@@ -22,10 +22,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "acl"))
 
-from acls import command, merged, rules  # noqa: E402  the neighbouring script
+from acls import command, merged, rules
 
-from events.clock import SystemClock  # noqa: E402
-from services.demo.region import Region, found_region  # noqa: E402
+from events.clock import SystemClock
+from services.demo.region import Region, found_region
 
 BROKER = "kafka:9094"
 AUDITOR = "auditor"

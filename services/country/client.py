@@ -13,14 +13,18 @@ from rich.table import Table
 from services.runtime.errors import InputInvalid, PeerUnreachable, SettingsInvalid
 
 _PATIENCE = httpx.Timeout(10.0, read=1800.0)
+_NO_ADDRESS = "--node is written http://127.0.0.1:PORT."
 
 
 class NodeClient:
-    """Speaks to one node as one officer. Raises PeerUnreachable, InputInvalid."""
+    """Speaks to one node as one officer. Raises PeerUnreachable, InputInvalid, SettingsInvalid."""
 
     def __init__(self, address: str, token: str, role: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} | ({"Samaki-Role": role} if role else {})
-        self._http = httpx.Client(base_url=address, headers=headers, timeout=_PATIENCE, trust_env=False)
+        try:
+            self._http = httpx.Client(base_url=address, headers=headers, timeout=_PATIENCE, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise SettingsInvalid(_NO_ADDRESS) from error
 
     @classmethod
     def from_file(cls, address: str, token_file: Path) -> "NodeClient":
@@ -53,14 +57,17 @@ class NodeClient:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.InvalidURL as error:
-            raise SettingsInvalid("--node is written http://127.0.0.1:PORT.") from error
+            raise SettingsInvalid(_NO_ADDRESS) from error
         except httpx.HTTPError as error:
             raise PeerUnreachable("The node does not answer. Is --node its address, and is it running?") from error
         if answer.is_server_error:
             raise PeerUnreachable(_sentence(answer))
         if answer.is_error:
             raise InputInvalid(_sentence(answer))
-        return answer.json()
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise PeerUnreachable("What answers there is no node of ours. Is --node its address?") from error
 
 
 def _sentence(answer: httpx.Response) -> str:

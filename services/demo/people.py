@@ -25,7 +25,7 @@ from services.demo.spelling import (
     write_birth,
 )
 from services.demo.world import CONSENTS, Pair, Row, World
-from services.runtime.errors import InputInvalid, SettingsInvalid
+from services.runtime.errors import SettingsInvalid
 
 SHARED_DOCUMENTS = 0.3
 """Of the people whom two countries know, the share with the same document in both."""
@@ -48,10 +48,10 @@ def invent(countries: Sequence[str], people_per_country: int, overlap: float, se
     """People of these countries, so many records in each.
 
     overlap  for each pair of countries: the share of either's people whom the other knows too
-    raises   InputInvalid: a country without names; SettingsInvalid: one named twice, or an overlap that leaves no room
+    raises   SettingsInvalid: a country without names, or named twice; an overlap that leaves no room
     """
     if unknown := sorted(set(countries) - set(LANGUAGE_OF)):
-        raise InputInvalid(f"No names are known for {', '.join(unknown)}; choose among {', '.join(LANGUAGE_OF)}.")
+        raise SettingsInvalid(f"No names are known for {', '.join(unknown)}; choose among {', '.join(LANGUAGE_OF)}.")
     if len(set(countries)) != len(countries):
         raise SettingsInvalid("A country is named twice.")
     common = round(overlap * people_per_country)

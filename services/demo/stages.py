@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Column
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 LOOK: Final = 0.4
 """Seconds between two looks at the work: what looks cost is taken from the work itself."""
+
+
+_BAR: Final = 16
+_BESIDE: Final = 2 + 1 + _BAR + 1 + len("99999/99999 publications")
 
 
 class Bar:
@@ -43,15 +46,17 @@ class Stages:
         if not self._console.is_terminal:
             self._console.print(f"[dim]…[/dim] {text}")
         with self._progress(unit) as progress:
-            yield Bar(progress, text)
+            yield Bar(progress, self._fitting(text) if unit else f"{text} ...")
         self.seconds[name] = round(time.monotonic() - started, 2)
         self._console.print(f"[green]✓[/green] {text} [dim]{self.seconds[name]:.1f} s[/dim]")
 
     def _progress(self, unit: str) -> Progress:
-        whole_line = Column(no_wrap=True, overflow="ellipsis")  # a narrow terminal loses words rather than counts
-        words = TextColumn("{task.description} ...", table_column=whole_line)
-        counts = (BarColumn(24), MofNCompleteColumn(), TextColumn(f"{unit},"), TimeElapsedColumn()) if unit else ()
-        return Progress(
-            SpinnerColumn(), words, *counts, console=self._console, transient=True, refresh_per_second=4,
-            disable=not self._console.is_terminal,
-        )  # fmt: skip
+        words = (SpinnerColumn(), TextColumn("{task.description}"))
+        counts = (BarColumn(_BAR), MofNCompleteColumn(), TextColumn(unit)) if unit else ()
+        shown = self._console.is_terminal
+        return Progress(*words, *counts, console=self._console, transient=True, refresh_per_second=4, disable=not shown)
+
+    def _fitting(self, text: str) -> str:
+        """Cut where a narrow terminal has no room for it beside the counts, which matter more."""
+        room = max(10, self._console.width - _BESIDE)
+        return text if len(text) <= room else f"{text[: room - 1]}…"

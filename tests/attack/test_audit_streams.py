@@ -183,9 +183,10 @@ def test_a_stream_epoch_that_began_after_what_was_dropped_begins_at_0(world):
     assert given(world, lambda r: r.topic != LINKAGE or r.offset in {2, 3, 5}) == [("gap", LINKAGE, 0)]
 
 
-def test_a_newer_charters_ticks_are_not_asked_of_what_was_sealed_before_it(world):
-    now = world.region.clock.now()
-    newer = world.region.charter.model_copy(update={"version": 2, "issued": now + timedelta(1), "tick_seconds": 0.1})
+def test_a_newer_charters_ticks_are_not_asked_of_what_was_sealed_before_it(make_world):
+    world = make_world(tick_seconds=3600)
+    later = world.region.clock.now() + timedelta(days=1)
+    newer = world.region.charter.model_copy(update={"version": 2, "issued": later, "tick_seconds": 60})
     assert world.found(charter=newer) == []
 
 
@@ -368,6 +369,25 @@ def test_a_public_share_that_is_repeated(world):
     share = world.shares["TH.holder", 0]
     world.say("TH.holder", introduction(share, b"").model_copy(update={"generation": 1}))
     assert world.found() == [("share_repeated", "keys.TH.holder", 6)]
+
+
+def test_the_one_who_repeats_anothers_public_share_is_the_one_who_came_later(world):
+    world.say("KH.holder", introduction(world.shares["TH.holder", 0], b"").model_copy(
+        update={"generation": 1, "holder": "KH.holder"}
+    ))  # fmt: skip
+    records, ends = world.records()
+    for turned in (False, True):  # in whichever order the topics are read
+        ordered = sorted(records, key=lambda record: record.topic, reverse=turned)
+        report = audit(world.region.charter, world.region.digest, ordered, now=world.region.clock.now(), ends=ends)
+        assert [(f.code, f.topic, f.seq) for f in report.findings] == [("share_repeated", KEYS, 6)]
+
+
+def test_two_shares_of_different_generations_are_no_key(region):
+    class Apart(World):
+        def introduce(self, holder, generation=0):
+            super().introduce(holder, generation=1 if holder == "KH.holder" else 0)
+
+    assert Apart(region).found() == [("share_missing", "keys.TH.holder", None)]
 
 
 def test_a_rogue_share_made_from_the_others_without_knowledge(world):

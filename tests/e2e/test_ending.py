@@ -90,8 +90,8 @@ def test_the_first_words_come_at_once_and_long_work_shows_how_far_it_is(tmp_path
         assert demo.wait_for("Inventing") < 5
         assert demo.code(240) == 0, demo.said
         moving = {work: steps(demo.said, work) for work in ("Case workers", "Making", "The matcher", "Searching")}
-    assert len(moving["Case workers"]) > 2  # the long ones; of the others the beginning may have been the end
-    assert len(moving["Making"]) > 2
+    assert len(moving["Case workers"]) > 1  # the long ones; of the others the beginning may have been the end
+    assert len(moving["Making"]) > 1
     assert all(moving.values()), moving
 
 

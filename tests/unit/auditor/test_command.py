@@ -114,6 +114,15 @@ def test_a_wrong_charter_is_a_wrong_input(tmp_path):
             command.audit_streams(path, "localhost:9092", as_json=True)
 
 
+@pytest.mark.parametrize("signature", ["abc", "%%%", "YWJj", ""])
+def test_a_charter_with_a_damaged_signature_is_a_wrong_input(charter_file, signature):
+    signed = json.loads(charter_file.read_text())
+    signed["signatures"][0]["signature"] = signature
+    charter_file.write_text(json.dumps(signed))
+    with pytest.raises(InputInvalid, match="bears 1 valid root signatures"):
+        command.audit_streams(charter_file, "localhost:9092", as_json=True)
+
+
 def test_a_carrier_that_cannot_be_reached_is_an_unreachable_peer(charter_file, monkeypatch):
     class Gone(MemoryStream):
         def end(self, topic, partition):

@@ -13,7 +13,7 @@ from services.demo import names
 from services.demo.people import invent
 from services.demo.truth import has_common_document, is_agreed
 from services.demo.world import COLUMNS, CONSENTS
-from services.runtime.errors import InputInvalid, SettingsInvalid
+from services.runtime.errors import SettingsInvalid
 
 SIX = ("KH", "CN", "LA", "MM", "TH", "VN")
 
@@ -184,7 +184,7 @@ def test_names_do_not_show_in_a_printed_world(world, rows):
 
 
 def test_a_country_without_names_is_refused():
-    with pytest.raises(InputInvalid, match="XX"):
+    with pytest.raises(SettingsInvalid, match="XX"):
         invent(("LA", "XX"), 10, 0.1, 1)
 
 
