@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 from posts import Pair, Posts
 
@@ -24,6 +25,13 @@ IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("person", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "person")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_speaks_into_a_closed_file() -> Iterator[None]:
+    """A test that opens a process's log must not leave it to the next one."""
+    yield
+    structlog.reset_defaults()
 
 
 def _lack(what: str) -> None:

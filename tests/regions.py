@@ -178,9 +178,11 @@ class LiveRegion:
         return sorted((r.reference, r.match.other_country, r.match.state, r.match.band) for r in rows)
 
     def case_id(self, country: str, reference: str) -> UUID:
-        """The case of a file's record."""
-        act = self.act(country, "worker")
-        return next(c for c, file in self._files(country, act) if file.case.reference == reference)
+        """The case of a file's record; looking for it leaves no trace."""
+        node = self.nodes[country]
+        with self.databases[country].reading() as tx:
+            cases = [node.desk._records.case(tx, UUID(row[0])) for row in tx.execute("SELECT case_id FROM cases")]
+        return next(case.case_id for case in cases if case.reference == reference)
 
     def file(self, country: str, reference: str) -> CaseFile:
         """The case of a file's record, as its case worker reads it."""
@@ -189,10 +191,6 @@ class LiveRegion:
     def tokens(self, country: str, reference: str) -> dict[str, tuple[str, str]]:
         """Partner country > (state, reason) of the person's tokens, as the case shows them."""
         return {c: (state, reason) for c, state, reason in self.file(country, reference).publications}
-
-    def _files(self, country: str, act: Act) -> Iterable[tuple[UUID, CaseFile]]:
-        desk = self.nodes[country].desk
-        return ((row.case_id, desk.read_case(act, row.case_id)) for row in desk.cases(act))
 
     # ---- what travelled
 

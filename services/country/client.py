@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from rich.console import Console
@@ -62,6 +63,8 @@ class NodeClient:
             raise PeerUnreachable("The node does not answer. Is --node its address, and is it running?") from error
         if answer.is_server_error:
             raise PeerUnreachable(_sentence(answer))
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise InputInvalid("The node does not know this token. Is it the one for this node, and your newest?")
         if answer.is_error:
             raise InputInvalid(_sentence(answer))
         try:
@@ -146,7 +149,7 @@ def list_matches(node: str, token_file: Path, *, as_json: bool) -> None:
 
 
 def show_match(node: str, token_file: Path, ref: str, *, as_json: bool) -> None:
-    match = NodeClient.from_file(node, token_file).get(f"/api/matches/{ref}")
+    match = NodeClient.from_file(node, token_file).get(f"/api/matches/{quote(ref, safe='')}")
     if as_json:
         print(json.dumps(match))  # noqa: T201  the command's answer
         return
@@ -160,7 +163,7 @@ def grant_match(node: str, token_file: Path, ref: str, grant: str, reason: str) 
     if grant not in {"tell", "hold"}:
         raise SettingsInvalid("A grant is tell or hold.")
     answer = NodeClient.from_file(node, token_file).post(
-        f"/api/matches/{ref}/grant", {"grant": grant, "reason": reason}
+        f"/api/matches/{quote(ref, safe='')}/grant", {"grant": grant, "reason": reason}
     )
     said = {"set": "The grant is set.", "awaits_second_person": "A second person must sign; it waits on their list."}
     print(said[answer["state"]])  # noqa: T201  the command's answer

@@ -9,17 +9,18 @@ If we crash, the transaction that took an envelope is undone whole, and the enve
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from events.charter import Charter
 from events.clock import Clock
 from events.database import Transaction
-from events.messages import AcceptedTotal, GrantChanged, Revocation, Submission
-from keys import labels, quota, seal
+from events.messages import GrantChanged, Revocation, Submission
+from keys import labels, seal
 from matching.index import INDEX, Index
 from matching.policy import Allow, Deny
 from services.matcher import rounds
+from services.matcher.account import Account
 
 TABLES: Final = (
     # the stream epoch in which a country last sent or revoked this row, and what the row was, behind the pepper
@@ -29,13 +30,6 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS matcher_deferred (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
         stream_epoch BIGINT NOT NULL, item BLOB NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS matcher_windows (
-        country TEXT NOT NULL, pair TEXT NOT NULL, day BIGINT NOT NULL, spent BIGINT NOT NULL,
-        PRIMARY KEY (country, pair))""",
-    # told: what the last total said
-    """CREATE TABLE IF NOT EXISTS matcher_accepted (
-        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL, told BIGINT NOT NULL,
-        PRIMARY KEY (country, pair, epoch))""",
     "CREATE TABLE IF NOT EXISTS matcher_refused (reason TEXT PRIMARY KEY, count BIGINT NOT NULL)",
 )
 AT_ONCE: Final = 200
@@ -57,6 +51,7 @@ class Intake:
         self._peppers = peppers
         self._store_key = store_key
         self._clock = clock
+        self.account = Account(charter, clock)
 
     # ---- what comes
 
@@ -68,7 +63,7 @@ class Intake:
             return
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
         if self._is_same(tx, sent) or (
-            not self._others_wait(tx, country, sent.pair) and self._has_room(tx, country, sent.pair)
+            not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
         ):
             self._accept(tx, country, stream_epoch, sent)
         else:
@@ -108,7 +103,7 @@ class Intake:
     def places_with_room(self, tx: Transaction) -> list[tuple[str, str]]:
         """The countries and pairs of which a row waits that could be taken today."""
         waiting = tx.execute("SELECT DISTINCT country, pair FROM matcher_deferred ORDER BY country, pair")
-        return [(country, pair) for country, pair in waiting if self._has_room(tx, country, pair)]
+        return [(country, pair) for country, pair in waiting if self.account.has_room(tx, country, pair)]
 
     def take_waiting(self, tx: Transaction, country: str, pair: str) -> int:
         """Take the oldest rows that wait here, as many as today allows and at most AT_ONCE. Returns how many."""
@@ -119,30 +114,12 @@ class Intake:
         )
         taken = 0
         for handle, stream_epoch, item in rows:
-            if not self._has_room(tx, country, pair):
+            if not self.account.has_room(tx, country, pair):
                 break
             tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
             self._accept(tx, country, stream_epoch, self._opened(handle, bytes(item)))
             taken += 1
         return taken
-
-    # ---- totals
-
-    @staticmethod
-    def untold_totals(tx: Transaction) -> list[AcceptedTotal]:
-        """The totals that differ from what was announced last."""
-        rows = tx.execute(
-            "SELECT country, pair, epoch, count FROM matcher_accepted WHERE count <> told ORDER BY pair, epoch, country"
-        )
-        return [AcceptedTotal(country=c, pair=p, epoch=e, count=n) for c, p, e, n in rows]
-
-    @staticmethod
-    def told(tx: Transaction, totals: Sequence[AcceptedTotal]) -> None:
-        """Note what was announced, in the transaction that announces it."""
-        tx.executemany(
-            "UPDATE matcher_accepted SET told = ? WHERE country = ? AND pair = ? AND epoch = ?",
-            [(t.count, t.country, t.pair, t.epoch) for t in totals],
-        )
 
     # ---- within
 
@@ -165,7 +142,7 @@ class Intake:
             refuse(tx, result.reason)
             return
         if not is_same:
-            self._spend(tx, country, sent)
+            self.account.spend(tx, country, sent.pair, sent.epoch)
         tx.execute(
             "INSERT INTO matcher_rows VALUES (?, ?, ?) ON CONFLICT (handle) DO UPDATE SET"
             " stream_epoch = excluded.stream_epoch, digest = excluded.digest",
@@ -200,35 +177,6 @@ class Intake:
         return bool(
             tx.execute("SELECT 1 FROM matcher_deferred WHERE country = ? AND pair = ? LIMIT 1", (country, pair))
         )
-
-    def _has_room(self, tx: Transaction, country: str, pair: str) -> bool:
-        return isinstance(self._ask(tx, country, pair), quota.Allow)
-
-    def _spend(self, tx: Transaction, country: str, sent: Submission) -> None:
-        verdict = self._ask(tx, country, sent.pair)
-        if isinstance(verdict, quota.Allow):
-            tx.execute(
-                "INSERT INTO matcher_windows VALUES (?, ?, ?, ?) ON CONFLICT (country, pair) DO UPDATE SET"
-                " day = excluded.day, spent = excluded.spent",
-                (country, sent.pair, verdict.window.day, verdict.window.spent),
-            )
-        tx.execute(
-            "INSERT INTO matcher_accepted VALUES (?, ?, ?, ?, 0) ON CONFLICT (country, pair, epoch) DO UPDATE SET"
-            " count = matcher_accepted.count + excluded.count",
-            (country, sent.pair, sent.epoch, len(self._charter.slots)),
-        )
-
-    def _ask(self, tx: Transaction, country: str, pair: str) -> quota.Allow | quota.Deny:
-        rows = tx.execute("SELECT day, spent FROM matcher_windows WHERE country = ? AND pair = ?", (country, pair))
-        window = quota.Window(*rows[0]) if rows else quota.Window(0, 0)
-        today = int(self._clock.now().timestamp() // 86400)
-        return quota.ask(window, len(self._charter.slots), self._limit(country, pair), today)
-
-    def _limit(self, country: str, pair: str) -> int:
-        """A token needs an answer of both holders, so only what both allow beyond the day's number comes on top."""
-        now = self._clock.now()
-        allowed = min(self._charter.allowed(h, country, pair, now) for h in self._charter.holders_of(pair))
-        return self._charter.intake_per_day + allowed
 
     def _waiting(self, tx: Transaction, handle: str, country: str) -> tuple[int, Submission] | None:
         rows = tx.execute(

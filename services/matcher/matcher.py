@@ -18,13 +18,13 @@ from keys.ring import KeyRing, Purpose
 from matching import found
 from matching.index import Index
 from matching.policy import Deny
-from services.matcher import intake, notices, rounds, statistics
+from services.matcher import account, intake, notices, rounds, statistics
 from services.matcher.intake import Intake
 from services.matcher.rounds import Ending
 from services.matcher.telling import Telling
 
 _CLOCK: Final = "CREATE TABLE IF NOT EXISTS matcher_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
-_TABLES: Final = (*intake.TABLES, *rounds.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
+_TABLES: Final = (*intake.TABLES, *account.TABLES, *rounds.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
 _VALUES_AT_ONCE: Final = 500
 """Changed values that are looked at in one transaction."""
 _DEFERRED_KEY: Final = "deferred"
@@ -170,10 +170,10 @@ class Matcher:
         if self._seen.get("totals") == span:
             return False
         with self.database.transaction() as tx:
-            totals = self._intake.untold_totals(tx) if _has_begun(tx, "totals", span) else []
+            totals = self._intake.account.untold_totals(tx) if _has_begun(tx, "totals", span) else []
             if totals:
                 self._post.announce(tx, *totals)
-                self._intake.told(tx, totals)
+                self._intake.account.told(tx, totals)
         self._seen["totals"] = span
         return bool(totals)
 

@@ -111,7 +111,8 @@ class Logs:
         return self.allowed.dropped
 
     def close(self) -> None:
-        """Flush; close the file, if it is one of ours."""
+        """Flush; close the file, if it is one of ours. Nobody speaks through `structlog.get_logger()` to it any more."""
+        structlog.reset_defaults()
         self.sink.flush()
         if self.sink is not sys.stdout:
             self.sink.close()

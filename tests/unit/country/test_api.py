@@ -217,8 +217,8 @@ def test_what_the_operator_sees_tells_of_no_match_and_no_person(region, client_o
 @pytest.mark.parametrize(
     "method, path, status, code",
     [
-        ("GET", f"/api/cases/{uuid4()}", 404, "no_such_case"),
-        ("POST", f"/api/cases/{uuid4()}/withdrawals", 404, "no_such_case"),
+        ("GET", f"/api/cases/00000000-0000-4000-8000-000000000000", 404, "no_such_case"),
+        ("POST", f"/api/cases/00000000-0000-4000-8000-000000000000/withdrawals", 404, "no_such_case"),
         ("GET", "/api/cases/1", 422, "invalid"),
         ("GET", "/api/nowhere", 404, "not_found"),
         ("DELETE", "/api/cases", 405, "method_not_allowed"),

@@ -56,6 +56,19 @@ def test_rows_beyond_the_day_wait_and_are_taken_on_the_days_after_in_their_order
     ]
 
 
+def test_a_row_that_comes_on_the_next_day_does_not_overtake_those_that_wait(narrow, narrow_trio):
+    kh, _, matcher, ticks = narrow_trio
+    for i in range(4):
+        kh.submits(f"k{i}")
+    ticks(1)
+    narrow.clock.advance(86400)
+    late = kh.submission("late")
+    kh.tells_matcher(late)
+    ticks(1)
+    with matcher.database.reading() as tx:
+        assert tx.execute("SELECT handle FROM matcher_deferred") == [(late.handle,)]
+
+
 def test_a_country_does_not_use_up_anothers_day(narrow_trio):
     kh, th, matcher, ticks = narrow_trio
     for i in range(9):

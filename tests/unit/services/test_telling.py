@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from events.database import open_database
 from events.envelope import unpack
 from events.messages import GrantChanged, MatchNotice, MatchOver, Revocation
 
@@ -323,3 +324,44 @@ def test_notices_that_were_lost_are_given_again(region, trio):
     first, again = th.notices
     assert isinstance(first, MatchNotice)
     assert first == again
+
+
+def test_over_a_match_that_does_not_stand_any_more_is_not_told_again(trio):
+    kh, th, _, ticks = trio
+    ended(kh, th, ticks)
+    kh.submits("k", "tell", doc="corrected")
+    th.grants("t", "tell")
+    ticks(5)
+    assert (kh.told(), th.told()) == (["both"], ["both", "over"])
+
+
+def test_matches_that_wait_for_room_wait_too_while_the_other_side_is_silent(
+    new_region, tmp_path, fake_country, open_matcher, pass_ticks
+):
+    region = new_region(tmp_path, notices_per_tick=1)
+    kh, th, matcher = fake_country(region, "KH"), fake_country(region, "TH"), open_matcher(region)
+    pass_ticks(region, kh, th, matcher, ticks=2)
+    for i in range(4):
+        kh.submits(f"k{i}", "hold", doc=f"A{i}")
+        th.submits(f"t{i}", "tell", doc=f"A{i}")
+    pass_ticks(region, kh, th, matcher, ticks=2)
+    pass_ticks(region, kh, matcher, ticks=5)
+    assert len(kh.notices) == 2  # one tick of silence is patience
+    pass_ticks(region, kh, th, matcher, ticks=3)
+    assert len(kh.notices) == 4
+
+
+def test_a_matcher_that_is_restarted_within_a_tick_decides_nothing_before_the_next(
+    region, fake_country, open_matcher, pass_ticks, settle
+):
+    database = open_database("sqlite:///:memory:")
+    kh, th, matcher = fake_country(region, "KH"), fake_country(region, "TH"), open_matcher(region, database=database)
+    pass_ticks(region, kh, th, matcher, ticks=2)
+    meets(kh, th, "hold", "tell")
+    pass_ticks(region, kh, th, matcher)
+    region.clock.advance(60)
+    settle(matcher)  # the tick has begun, and TH's has not been heard
+    settle(kh, th, open_matcher(region, database=database))
+    th.grants("t", "hold")
+    pass_ticks(region, kh, th, open_matcher(region, database=database), ticks=3)
+    assert kh.notices == []
