@@ -91,14 +91,21 @@ class Relay:
     def refill(self, tx: Transaction) -> None:
         """The stream begins anew: every handle's live state has to leave again, and every revocation that stands.
 
-        No grant leaves by itself: a submission bears it, and the matcher lets the stricter of it and of what it knows
-        stand. As an item of its own it would count as a human's new word, though our record may have been set back.
+        No grant leaves by itself, not even one that was waiting to: a submission bears it, and the matcher lets the
+        stricter of it and of what it knows stand. As an item of its own it would count as a human's new word, though our
+        record may have been set back.
         """
+        while self.collect(tx):
+            pass  # all that the log holds is noted, so that the waiting grants among it can be dropped
         kept: dict[str, int] = {}
         after = 0
         while page := self._store.log(after, _LOG_PAGE, tx):
             after = page[-1][0]
             kept |= {e.handle: position for position, e in page if isinstance(e, TokensPublished | TokensRevoked)}
+            tx.executemany(
+                "DELETE FROM departures WHERE topic = ? AND position = ?",
+                [(self._linkage, position) for position, e in page if isinstance(e, GrantSet)],
+            )
         for handle, position in kept.items():
             self._note(tx, position, self._linkage, int(handle[:8], 16) % self._charter.linkage_partitions, 0)
 

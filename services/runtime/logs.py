@@ -111,7 +111,7 @@ class Logs:
         return self.allowed.dropped
 
     def close(self) -> None:
-        """Flush; close the file, if it is one of ours. Nobody speaks through `structlog.get_logger()` to it any more."""
+        """Flush; close the file, if it is one of ours. `structlog.get_logger()` speaks to it no more."""
         structlog.reset_defaults()
         self.sink.flush()
         if self.sink is not sys.stdout:

@@ -14,21 +14,24 @@ def live(tmp_path):
     made.close()
 
 
-def set_grant(live, grant):
+def set_grant(live, grant, *, leaves=True):
     """KH's focal point sets it; a deputy signs a `tell`."""
     desk, act = live.nodes["KH"].desk, live.act("KH", "focal")
     (case,) = desk.cases(live.act("KH", "worker"))
     if not desk.set_grant(act, case.case_id, "TH", grant, "review"):
         deputy = live.act("KH", "deputy")
         desk.sign(deputy, [(waiting.id, "tell") for waiting, _ in desk.awaiting(deputy)])
-    live.tick(3)
+    if leaves:
+        live.tick(3)
 
 
-def test_a_hold_set_after_the_backup_stands_and_the_older_tell_tells_nobody(live, tmp_path):
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_hold_set_after_the_backup_stands_and_the_older_tell_tells_nobody(live, tmp_path, leaves):
+    """Whether the older `tell` had left when the backup was made, or was still waiting to."""
     live.import_rows("KH", [person("k1")])
     live.approve("KH", "hold")
     live.tick(3)
-    set_grant(live, "tell")
+    set_grant(live, "tell", leaves=leaves)
     home, backup = live.region.home("KH"), tmp_path / "backup"
     live.kill("KH")
     shutil.copytree(home, backup)
