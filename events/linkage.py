@@ -137,9 +137,6 @@ class Linkage:
         """The grant as it was set; `hold` while nothing is published."""
         return "tell" if self.state == "TELL" else "hold"
 
-    def grant_at(self, at: datetime) -> Grant:
-        """The grant as it counts at this time: after its end it is `hold`."""
-        return self.grant if at < self.grant_until else "hold"
 
 
 def published(earlier: Linkage | None, event: TokensPublished) -> Linkage:

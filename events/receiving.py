@@ -25,7 +25,7 @@ from events.inbox import Place, Reading
 from events.messages import Body
 from events.outbox import Outbox
 from events.stream import Delivered
-from keys.errors import InvalidElement, InvalidProof, InvalidScalar, SealBroken, SignatureInvalid, UnknownKey
+from keys.errors import InvalidElement, InvalidProof, InvalidScalar, SealBroken, UnknownKey
 from keys.ring import KeyRing
 
 Handler = Callable[[Transaction, Header, Body], None]
@@ -35,7 +35,7 @@ NEWER_CHARTER: Final = "newer_charter"
 """What a partition waits for whose next envelope names a charter that this party does not have yet."""
 _ASK_AGAIN: Final = frozenset({"sealing_key_gone", "old_charter"})
 """What sealing anew can mend."""
-_REFUSALS: Final = (Refused, EnvelopeInvalid, InvalidElement, InvalidProof, InvalidScalar, SealBroken, SignatureInvalid)
+_REFUSALS: Final = (Refused, EnvelopeInvalid, InvalidElement, InvalidProof, InvalidScalar, SealBroken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ KeysError
 ├── InvalidScalar      not a canonical scalar, or zero
 ├── InvalidProof       a holder's proof does not hold for this statement, request and answer
 ├── SealBroken         a sealed message does not open: altered, moved, or under another key
-├── SignatureInvalid   a signature that must hold does not
 ├── UnknownKey         no key of this purpose and id, or it is destroyed
 ├── AlreadyThere       an id or a file of keys is taken: keys are never overwritten
 ├── BackendMissing     no library for the group could be loaded
@@ -33,10 +32,6 @@ class InvalidProof(KeysError):
 
 class SealBroken(KeysError):
     """The authenticated opening failed: altered bytes, other associated data, or another key."""
-
-
-class SignatureInvalid(KeysError):
-    """A signature that must hold does not."""
 
 
 class UnknownKey(KeysError):

@@ -69,11 +69,6 @@ def to_tell(tx: Transaction) -> list[Found]:
     return _select(tx, "f.stands = 1 AND NOT (f.first_told = 'both' AND f.second_told = 'both')")
 
 
-def told_to_both(tx: Transaction) -> list[Found]:
-    """The matches that both sides have been told: all that analysts ever see. They need not stand any more."""
-    return _select(tx, "f.both_told_at IS NOT NULL")
-
-
 def by_ref(tx: Transaction, match_ref: str) -> Found | None:
     """The match of this reference, if there is one."""
     return next(iter(_select(tx, "f.match_ref = ?", (match_ref,))), None)
@@ -95,7 +90,7 @@ def note_told(tx: Transaction, match_ref: str, news: tuple[Told | None, Told | N
 
 
 def end(tx: Transaction, country: str, sent: MatchEnded) -> Allow | Deny:
-    """Note that this side's match is over. Whether the other side hears of it: `policy.ending_goes_on`."""
+    """Note that this side's match is over. Whether the other side hears of it is the matcher's to say."""
     found = by_ref(tx, sent.match_ref)
     sides = (found.first, found.second) if found else ()
     for statement, side in zip(_ENDINGS, sides, strict=False):

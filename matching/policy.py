@@ -144,10 +144,5 @@ def notices(first: Standing, second: Standing, moment: Moment) -> tuple[Told | N
     )
 
 
-def ending_goes_on(first: Told | None, second: Told | None) -> bool:
-    """Whether the other side hears that one has ended the match: only when both were told. Else it lapses."""
-    return first == second == "both"
-
-
 def _unless(told: Told | None, news: Told) -> Told | None:
     return None if told == news else news

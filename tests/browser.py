@@ -155,7 +155,7 @@ class Browser:
             return
         told = message["params"]
         match message["method"]:
-            case "Log.entryAdded":
+            case "Log.entryAdded" if told["entry"]["level"] in {"warning", "error"}:
                 self.problems.append(told["entry"]["text"])
             case "Runtime.exceptionThrown" | "Runtime.consoleAPICalled":
                 self.problems.append(str(told))

@@ -100,6 +100,7 @@ def _add_consents(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     worker = Annotated[Actor, Depends(sign_in.acting(Role.CASE_WORKER, Role.FIRST_RESPONDER))]
     anyone = Annotated[Actor, Depends(sign_in.acting(*_WITHDRAW))]
     asker = Annotated[Actor, Depends(sign_in.acting(Role.CASE_WORKER))]
+    puller = Annotated[Actor, Depends(sign_in.acting(Role.TRM_FOCAL_POINT, Role.CASE_WORKER))]
 
     @app.post("/api/cases/{case_id}/consents")
     def record_consent(case_id: UUID, form: forms.Consent, actor: worker) -> Done:
@@ -109,6 +110,11 @@ def _add_consents(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     @app.post("/api/cases/{case_id}/withdrawals")
     def withdraw(case_id: UUID, form: forms.Withdrawal, actor: anyone) -> Done:
         desk.withdraw_consent(act_of(node, actor, Purpose.PROTECTION), case_id, **dict(form))
+        return Done()
+
+    @app.post("/api/cases/{case_id}/revocations")
+    def revoke(case_id: UUID, form: forms.Revocation, actor: puller) -> Done:
+        desk.revoke(act_of(node, actor, Purpose.MATCHING), case_id, form.country)
         return Done()
 
     @app.post("/api/cases/{case_id}/publication")

@@ -192,6 +192,15 @@ class Desk:
             self._publications.set_grant(tx, act, case.person_id, country, grant, reason)
             return True
 
+    def revoke(self, act: Act, case_id: UUID, country: str | None) -> None:
+        """Pull tokens out at once, for one country or all, because it has become unsafe. No second person is needed."""
+        _require_role(act, Role.TRM_FOCAL_POINT, Role.CASE_WORKER)
+        with self._db.transaction() as tx:
+            case = self._records.case(tx, case_id)
+            require_owner(case, act)
+            person = self._records.person(tx, case.person_id)
+            self._records.save(tx, persons.decide_revoke_tokens(person, act, reason="unsafe", country=country))
+
     # ---- matches
 
     def close_match(self, act: Act, match_ref: str, reason: match_events.ClosingReason) -> None:

@@ -72,6 +72,12 @@ class Withdrawal(Value):
     by: Literal["person", "guardian", "representative"]
 
 
+class Revocation(Value):
+    """`country` None: towards every country."""
+
+    country: Country | None = None
+
+
 class PublicationRequest(Value):
     countries: Few
 

@@ -92,8 +92,8 @@ class Relay:
         """The stream begins anew: every handle's live state has to leave again, and every revocation that stands.
 
         No grant leaves by itself, not even one that was waiting to: a submission bears it, and the matcher lets the
-        stricter of it and of what it knows stand. As an item of its own it would count as a human's new word, though our
-        record may have been set back.
+        stricter of it and of what it knows stand. As an item of its own it would count as a human's new word, though
+        our record may have been set back.
         """
         while self.collect(tx):
             pass  # all that the log holds is noted, so that the waiting grants among it can be dropped

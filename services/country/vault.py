@@ -37,12 +37,6 @@ class Vault:
         """What was shut in this place. Raises keys.errors.SealBroken if it was moved or altered."""
         return kind.model_validate_json(seal.unseal(self._store_key, bytes(box), _aad(place)))
 
-    def shut_bytes(self, place: tuple[str, ...], content: bytes) -> bytes:
-        return seal.seal(self._store_key, content, _aad(place))
-
-    def open_bytes(self, place: tuple[str, ...], box: bytes) -> bytes:
-        return seal.unseal(self._store_key, bytes(box), _aad(place))
-
 
 def _aad(place: tuple[str, ...]) -> bytes:
     return labels.framed(*(p.encode() for p in place))

@@ -7,7 +7,7 @@ import pytest
 from attackers import forged, last_of, log_of, next_header
 from regions import LiveRegion, person
 
-from events.messages import GrantChanged, MatchEnded, Revocation, Submission
+from events.messages import Body, GrantChanged, MatchEnded, Revocation, Submission
 
 SHE = person("SHE")
 
@@ -134,8 +134,6 @@ NAMES = {
 
 @pytest.mark.parametrize("how", NAMES)
 def test_nobody_writes_in_anothers_name(region, row, how):
-    from events.messages import Body
-
     header, reason = NAMES[how]
     before = stands(region)
     last = last_of(region, "linkage.TH")
@@ -153,7 +151,7 @@ def test_nobody_writes_in_anothers_name(region, row, how):
 
 def test_an_old_envelope_sent_again_by_the_carrier_brings_nothing_back(region, row):
     """The thief is the broker: it repeats the submission after the revocation."""
-    old = [wire for wire in log_of(region, "linkage.TH")]
+    old = list(log_of(region, "linkage.TH"))
     region.nodes["TH"].desk.withdraw_consent(
         region.act("TH", "worker"), region.case_id("TH", "SHE"), purpose="C4", by="person"
     )

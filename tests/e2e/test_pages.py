@@ -46,13 +46,12 @@ class Seen:
 
 
 def people_of(country: str) -> list[dict[str, str]]:
-    shared = [
-        person(f"{country}-{n:02}", prs_FirstName=f"Dara{chr(97 + n)}", prs_IdentityNumber=f"P66{n:02}415")
-        for n in range(SHARED)
-    ]
-    few = [
-        person(f"{country}-few{n}", prs_FirstName=f"Bopha{chr(97 + n)}", prs_IdentityNumber=f"T55{n:02}") for n in range(2)
-    ]
+    def known(name: str, number: int, first_name: str) -> dict[str, str]:
+        birth, document = f"1990-03-{number + 1:02}", f"P66{name.upper()}{number:02}4"
+        return person(f"{country}-{name}{number}", prs_FirstName=first_name, prs_Birthdate=birth, prs_IdentityNumber=document)
+
+    shared = [known("s", number, "Dara") for number in range(SHARED)]
+    few = [known("f", number, "Bopha") for number in range(2)]
     waits = [person(f"{country}-waits", prs_FirstName="Chann", prs_IdentityNumber=f"{country}7001")]
     return {"KH": [*shared, *few, *waits], "LA": shared, "TH": few}[country]
 

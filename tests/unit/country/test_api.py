@@ -32,6 +32,7 @@ MAY = {
     ("POST", "/api/cases/{case_id}/consents"): {W, F},
     ("POST", "/api/cases/{case_id}/withdrawals"): {W, F, S, OFFICER},
     ("POST", "/api/cases/{case_id}/publication"): {W},
+    ("POST", "/api/cases/{case_id}/revocations"): {W, FOCAL},
     ("GET", "/api/awaiting"): {FOCAL},
     ("POST", "/api/signatures"): {FOCAL},
     ("POST", "/api/refusals"): {FOCAL},
@@ -217,8 +218,8 @@ def test_what_the_operator_sees_tells_of_no_match_and_no_person(region, client_o
 @pytest.mark.parametrize(
     "method, path, status, code",
     [
-        ("GET", f"/api/cases/00000000-0000-4000-8000-000000000000", 404, "no_such_case"),
-        ("POST", f"/api/cases/00000000-0000-4000-8000-000000000000/withdrawals", 404, "no_such_case"),
+        ("GET", "/api/cases/00000000-0000-4000-8000-000000000000", 404, "no_such_case"),
+        ("POST", "/api/cases/00000000-0000-4000-8000-000000000000/withdrawals", 404, "no_such_case"),
         ("GET", "/api/cases/1", 422, "invalid"),
         ("GET", "/api/nowhere", 404, "not_found"),
         ("DELETE", "/api/cases", 405, "method_not_allowed"),

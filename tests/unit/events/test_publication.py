@@ -230,10 +230,8 @@ def test_a_grants_dates_lie_ahead(desk, ledger, refused):
         desk.granting(desk.published(ledger), ledger, review_on=date(2026, 3, 1))
 
 
-def test_a_tell_counts_as_hold_from_its_end_on_and_the_node_makes_it_one(desk, ledger):
+def test_the_node_makes_a_tell_a_hold_at_its_end_and_not_before(desk, ledger):
     now = desk.published(ledger, grant="tell", grant_until=desk.later(days=90))
-    assert now.linkages["TH"].grant_at(desk.later(days=89)) == "tell"
-    assert now.linkages["TH"].grant_at(desk.later(days=90)) == "hold"
     assert publication.decide_expire_grants(now, desk.act("node", at=desk.later(days=89))) == []
     (event,) = publication.decide_expire_grants(now, desk.act("node", at=desk.later(days=90)))
     assert (event.grant, event.reason, event.review_on) == ("hold", "expired", date(2026, 6, 30))

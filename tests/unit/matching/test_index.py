@@ -220,15 +220,15 @@ def test_what_was_told_is_remembered_through_revocation_and_republication(databa
     assert again.found_tick == 9
 
 
-def test_a_match_that_both_were_told_is_for_analysts_and_is_told_no_more(database, index, matched):
+def test_a_match_that_both_were_told_is_told_no_more_and_keeps_when_it_was(database, index, matched):
     told(database, matched.match_ref, "both", None)
     with database.reading() as tx:
-        assert found.told_to_both(tx) == []
+        assert found.by_ref(tx, matched.match_ref).both_told_at is None
     told(database, matched.match_ref, None, "both")
     assert to_tell(database) == []
     revoke(database, index, "TH", "b")
     with database.reading() as tx:
-        (match,) = found.told_to_both(tx)
+        match = found.by_ref(tx, matched.match_ref)
     assert (match.match_ref, match.both_told_at, match.stands) == (matched.match_ref, NOW, False)
 
 

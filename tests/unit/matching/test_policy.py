@@ -84,11 +84,6 @@ def test_the_stricter_of_two_grants_is_hold_unless_both_tell():
     assert told == [("tell", "tell")]
 
 
-def test_an_ending_goes_on_only_when_both_were_told():
-    assert policy.ending_goes_on("both", "both")
-    assert not any(policy.ending_goes_on(a, b) for a, b in [("this_side", None), ("this_side", "both"), (None, None)])
-
-
 def test_tokens_may_be_made_with_consents_an_allowed_country_and_two_people():
     assert policy.may_publish(ASKED) == Allow()
     assert policy.may_publish(replace(ASKED, own="TH", towards="LA", allowed=frozenset({"LA"}))) == Allow()
