@@ -148,10 +148,13 @@ class Reading:
         tail.tick = tail.tick if tick is None else tick
         self._fresh[tail.topic, tail.partition, tail.seq] = digest
 
-    def ahead(self, envelope: Envelope) -> None:
-        """Something before this envelope is missing."""
-        tail, header = self._tail(envelope), envelope.header
-        tail.ahead_epoch, tail.ahead_seq = max((tail.ahead_epoch, tail.ahead_seq), (header.epoch, header.seq))
+    def ahead(self, envelope: Envelope) -> bool:
+        """Something before this envelope is missing. Returns whether none so far ahead was seen before."""
+        tail, place = self._tail(envelope), (envelope.header.epoch, envelope.header.seq)
+        is_new = place > (tail.ahead_epoch, tail.ahead_seq)
+        if is_new:
+            tail.ahead_epoch, tail.ahead_seq = place
+        return is_new
 
     def freeze(self, envelope: Envelope) -> None:
         """Keep the second envelope of a fork as evidence, and take nothing more of this stream epoch."""

@@ -159,6 +159,10 @@ class Outbox:
             raise ValueError(f"{self._me} writes no stream {topic!r} with a partition {partition}.")
         return Place(*rows[0])
 
+    def writes(self, topic: str) -> bool:
+        """Whether this topic is ours to write."""
+        return topic in self._topics
+
     def due(self, tx: Transaction, tick: int) -> list[tuple[Topic, int]]:
         """The streams without an envelope in this tick."""
         rows = tx.execute("SELECT topic, part FROM outbox_streams WHERE tick < ? ORDER BY topic, part", (tick,))

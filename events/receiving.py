@@ -181,8 +181,8 @@ class Round:
 
     def _set_aside(self, parcel: Parcel, envelope: Envelope, verdict: Verdict) -> None:
         if verdict is Verdict.AHEAD:
-            self.reading.ahead(envelope)
-            self._heed_ahead(parcel.topic, envelope)
+            if self.reading.ahead(envelope):  # seen again it asks for nothing: what is sent again would ask for itself
+                self._heed_ahead(parcel.topic, envelope)
         elif verdict is Verdict.FORK:
             self.reading.freeze(envelope)
         self._pass(parcel, verdict.value, is_note=verdict is Verdict.FORK)
@@ -236,10 +236,13 @@ class Round:
         return None
 
     def _heed_ahead(self, topic: Topic, envelope: Envelope) -> None:
-        """Two that miss something of each other's `keys.*` would wait for ever: what they want they say there."""
-        body, _ = self._read(topic, envelope) if topic.reader is None else (None, None)
+        """Two that miss something of each other's streams would wait for ever, did they not hear what the other wants.
+
+        What it has applied is heard in order only: an older want, come later, would ask for what was let go then.
+        """
+        body, _ = self._read(topic, envelope)
         if body is not None:
-            self._heed(envelope.header, body)
+            self._heed(envelope.header, body.model_copy(update={"heads": ()}))
 
     def _heed(self, header: Header, body: Body) -> None:
         """What a reader of our streams says of them. Saying it twice changes nothing."""
@@ -249,6 +252,8 @@ class Round:
         if body.wants:
             key = directory.sealing_key(header.writer, self._r.clock.now(), self._tx)
             for want in body.wants:
+                if header.recipient is None and not outbox.writes(want.topic):
+                    continue  # said in public, to whoever writes it
                 self._note(header, outbox.answer(self._tx, header.writer, want, key))
 
     def _learn(self, tx: Transaction, header: Header, body: Body) -> None:

@@ -116,7 +116,8 @@ class LiveRegion:
         else:
             service = Matcher(party, **common)
         service.open()
-        self.parties[party] = service
+        running = {**self.parties, party: service}
+        self.parties = {p.id: running[p.id] for p in self.charter.parties if p.id in running}  # always in one order
 
     def kill(self, party: str) -> None:
         """Drop a party where it stands. Its files stay."""

@@ -200,6 +200,7 @@ class Desk:
             require_owner(case, act)
             person = self._records.person(tx, case.person_id)
             self._records.save(tx, persons.decide_revoke_tokens(person, act, reason="unsafe", country=country))
+            self._publications.pull(tx, case.person_id, country)
 
     # ---- matches
 

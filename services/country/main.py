@@ -1,6 +1,5 @@
 """The composition root of a country's node: settings in, one node and its HTTP edge out."""
 
-import sys
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -14,6 +13,7 @@ from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
 from services.runtime.party import load_party, looped, with_tables
+from services.runtime.serve import leave
 from services.runtime.serve import serve as serve_app
 from services.runtime.signin import Sessions, SignIn
 from services.runtime.staff import Register
@@ -77,4 +77,4 @@ def serve(settings: CountrySettings) -> None:
         port_file=settings.port_file,
         anywhere=settings.http_anywhere,
     )
-    sys.exit(code)
+    leave(code)

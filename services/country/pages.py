@@ -42,6 +42,7 @@ REASONS = WHY | {
     "consent_over": "The consent is over.",
     "correction": "The identifiers were corrected; ask again.",
     "expired": "Their time was over.",
+    "unsafe": "They were taken out because that country had become unsafe.",
 }
 
 
@@ -64,7 +65,8 @@ def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
     def show_home(request: Request) -> Response:
         """For anyone: that the node is alive. For signed-in staff: what it has done."""
         acting = sign_in.anyone(request)
-        status = node.status()
+        status, now = node.status(), node.clock.now()
+        tick = node.charter.tick_at(now)
         operator = acting is not None and acting.role in {Role.NODE_OPERATOR, Role.SECURITY_REVIEWER}
         return pages.render(
             "home.html",
@@ -72,8 +74,10 @@ def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
             acting=acting,
             post=status.post,
             work=status if operator else None,
+            behind=[(topic, max(0, tick - last)) for topic, last in status.post.ticks.items()],
             charter=node.charter,
-            now=node.clock.now(),
+            now=now,
+            tick=tick,
         )
 
 
@@ -98,7 +102,7 @@ def _add_awaiting(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> No
     def show_awaiting(acting: focal) -> Response:
         rows = node.desk.awaiting(act_of(node, acting, Purpose.MATCHING))
         return pages.render(
-            "awaiting.html", here="/awaiting", acting=acting, rows=[w for w, _ in rows[:100]], count=len(rows)
+            "awaiting.html", here="/awaiting", acting=acting, rows=rows[:100], count=len(rows)
         )
 
     @app.post("/awaiting")

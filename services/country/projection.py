@@ -35,11 +35,7 @@ class Projection:
             case GrantSet():
                 _due(tx, event, event.grant_until)
             case TokensRevoked():
-                tx.execute(
-                    "UPDATE publications SET state = 'revoked', reason = ?, batch = NULL WHERE person_id = ?"
-                    " AND country = (SELECT country FROM handles WHERE handle = ?)",
-                    (event.reason, str(event.person_id), event.handle),
-                )
+                _revoked(tx, event)
             case MatchTold() | MatchClosed():
                 _match_moved(tx, event)
 
@@ -66,6 +62,19 @@ _STATES = {
     VictimNotIdentified: ("identification", "NOT_IDENTIFIED"),
     CaseClosed: ("state", "CLOSED"),
 }
+
+
+def _revoked(tx: Transaction, event: TokensRevoked) -> None:
+    """A `tell` that waits for a second person was about these tokens: it is over with them."""
+    of_country = "person_id = ? AND country = (SELECT country FROM handles WHERE handle = ?)"
+    tx.execute(
+        f"UPDATE publications SET state = 'revoked', reason = ?, batch = NULL WHERE {of_country}",  # noqa: S608  ours
+        (event.reason, str(event.person_id), event.handle),
+    )
+    tx.execute(
+        f"DELETE FROM awaiting WHERE kind = 'tell' AND {of_country}",  # noqa: S608  ours
+        (str(event.person_id), event.handle),
+    )
 
 
 def _case_moved(tx: Transaction, event: Event) -> None:

@@ -249,6 +249,12 @@ class Publications:
             if state in _UNDER_WAY and country not in allowed:
                 self._end(tx, person_id, country, "consent_over")
 
+    def pull(self, tx: Transaction, person_id: UUID, country: str | None) -> None:
+        """She is not safe there, or (None) anywhere: what is asked, approved or under way for it is over too."""
+        for known, state, _ in self._rows(tx, person_id):
+            if state in _UNDER_WAY and country in {None, known}:
+                self._end(tx, person_id, known, "unsafe")
+
     def void(self, tx: Transaction, person_id: UUID) -> None:
         """The identifiers are others now: what is approved or under way was about the old ones."""
         for country, state, _ in self._rows(tx, person_id):

@@ -53,9 +53,9 @@ class Running:
         """End one party at once, wherever it stands (SIGKILL)."""
         self.processes.kill(party)
 
-    def wait(self, condition: Callable[[], bool], what: str) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
         """For what takes long. Raises PeerUnreachable: it took too long, or a process ended meanwhile."""
-        wait_until(condition, what, self.processes, PATIENCE, every=LOOK)
+        wait_until(condition, what, self.processes, patience, every=LOOK)
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """The composition root of a key holder: settings in, one holder and its HTTP edge out."""
 
-import sys
-
 from fastapi import FastAPI
 
 from services.keyholder import api, pages, views
@@ -12,6 +10,7 @@ from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
 from services.runtime.party import load_party, looped, with_tables
+from services.runtime.serve import leave
 from services.runtime.serve import serve as serve_app
 from services.runtime.signin import Sessions, SignIn
 from services.runtime.staff import Register
@@ -73,4 +72,4 @@ def serve(settings: KeyHolderSettings) -> None:
         port_file=settings.port_file,
         anywhere=settings.http_anywhere,
     )
-    sys.exit(code)
+    leave(code)

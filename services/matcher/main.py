@@ -1,7 +1,5 @@
 """The composition root of the matcher: settings in, one matcher and its HTTP edge out."""
 
-import sys
-
 from fastapi import FastAPI
 
 from services.matcher import api, pages, views
@@ -11,6 +9,7 @@ from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
 from services.runtime.party import load_party, looped, with_tables
+from services.runtime.serve import leave
 from services.runtime.serve import serve as serve_app
 from services.runtime.signin import Sessions, SignIn
 from services.runtime.staff import Register
@@ -70,4 +69,4 @@ def serve(settings: MatcherSettings) -> None:
         port_file=settings.port_file,
         anywhere=settings.http_anywhere,
     )
-    sys.exit(code)
+    leave(code)

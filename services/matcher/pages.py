@@ -1,5 +1,6 @@
 """The matcher's pages: alive for anyone, counts for analysts, what was asked for security reviewers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -94,7 +95,7 @@ def _add_oversight(app: FastAPI, matcher: Matcher, sign_in: SignIn, pages: Pages
     @app.get("/queries")
     def show_queries(acting: Annotated[Actor, Depends(sign_in.acting(Role.SECURITY_REVIEWER))]) -> Response:
         rows = [
-            (when(q.at), q.officer, q.organisation, q.role, q.what, ", ".join(f"{k} {v}" for k, v in q.filters.items()))
+            (when(q.at), q.officer, q.organisation, q.role, q.what, _filters(q.filters))
             for q in views.queries(matcher)
         ]
         return pages.render("queries.html", here="/queries", acting=acting, rows=rows, most=views.QUERIES_SHOWN)
@@ -102,6 +103,10 @@ def _add_oversight(app: FastAPI, matcher: Matcher, sign_in: SignIn, pages: Pages
     @app.get("/operation")
     def show_operation(acting: Annotated[Actor, Depends(sign_in.acting(*OPERATORS))]) -> Response:
         return pages.render("operation.html", here="/operation", acting=acting, work=views.operation(matcher))
+
+
+def _filters(chosen: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in chosen.items()) or "–"
 
 
 def _rows(counts: views.Counts) -> list[tuple[str | int, ...]]:

@@ -5,11 +5,15 @@ written only when connections are accepted.
 """
 
 import ipaddress
+import logging
+import os
 import signal
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 from anyio import to_thread
@@ -80,6 +84,17 @@ def _run(server: uvicorn.Server, listener: socket.socket, pump: Pump, log: Log, 
     code = 0 if finished and not pump.gave_up else 1
     log.info("service.stopped", exit_code=code)
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now, whatever request still runs in a thread: Python would wait for it, a large file for minutes.
+
+    What it does is done a transaction at a time, so nothing is cut through.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def listen(host: str, port: int, *, anywhere: bool = False) -> socket.socket:

@@ -169,7 +169,7 @@ class SignIn:
 def _role(officer: Officer, asked: str | None, fitting: tuple[Role, ...]) -> Role:
     roles = [role for role in officer.roles if role in fitting and asked in {None, role}]
     if not roles:
-        needed = " or ".join(fitting)
+        needed = " or ".join(role.words for role in fitting)
         raise Problem(403, "role_missing", f"This needs the role {needed}; you do not act in it.")
     return roles[0]
 

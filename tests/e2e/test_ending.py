@@ -24,9 +24,12 @@ def demo_at(demo: Started, moment: str) -> None:
     until(lambda: len(demo.processes) > 3, "processes of the demo", said=lambda: demo.said)
 
 
-def options(moment: str) -> tuple[str, ...]:
-    """Many people where the stage must last, few where all must be over."""
-    return ("demo", "--json", "--countries", "KH,TH", "--people", "20" if moment == "result" else "700")
+PEOPLE = {"start": 20, "import": 6000, "tokens": 700, "result": 20}
+"""So many that the import alone lasts longer than IN_TIME, and that there are tokens to make for some seconds."""
+
+
+def options(moment: str) -> tuple[object, ...]:
+    return ("demo", "--json", "--countries", "KH,TH", "--people", PEOPLE[moment])
 
 
 @pytest.mark.parametrize(

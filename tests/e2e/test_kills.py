@@ -17,6 +17,7 @@ from services.runtime.errors import PeerUnreachable
 pytestmark = pytest.mark.long
 COUNTRIES = ("KH", "LA", "TH")
 PEOPLE = 80
+PATIENCE = 120.0
 SMALL_BATCHES = {"batch_limit": 50}
 """Ten people a batch, so that there is a half-way."""
 Told = set[tuple[str, str, str, str, str]]
@@ -54,14 +55,14 @@ def half_way(running: Running) -> None:
         officers.all_published(lambda done, of: seen.append((done, of)))
         return seen[-1][0] * 2 >= seen[-1][1]
 
-    running.wait(half, "half of the tokens")
+    running.wait(half, "half of the tokens", PATIENCE)
     assert seen[-1][0] < seen[-1][1]
 
 
 def finished(running: Running) -> Told:
     officers = running.officers
-    running.wait(officers.all_published, "the tokens")
-    running.wait(officers.all_told, "the matcher")
+    running.wait(officers.all_published, "the tokens", PATIENCE)
+    running.wait(officers.all_told, "the matcher", PATIENCE)
     return {
         (country, match["reference"], match["other_country"], match["state"], match["band"])
         for country in COUNTRIES
@@ -72,7 +73,7 @@ def finished(running: Running) -> Told:
 def start_again(running: Running, party: str) -> None:
     """Start it, and wait until it answers under its new port."""
     running.start(party)
-    running.wait(lambda: answers(running, party), party)
+    running.wait(lambda: answers(running, party), party, PATIENCE)
 
 
 def answers(running: Running, party: str) -> bool:
@@ -102,7 +103,7 @@ def test_a_key_holder_killed_half_way_costs_no_match_and_adds_none(world, undist
         half_way(running)
         running.kill("TH.holder")
         waits = pairs_waited_for(running, "KH")
-        running.wait(lambda: waits() == {"KH-TH"}, "KH to say whom it waits for, and to finish the pair without him")
+        running.wait(lambda: waits() == {"KH-TH"}, "KH to say whom it waits for, and to finish the pair without him", PATIENCE)
         start_again(running, "TH.holder")
         assert finished(running) == undisturbed
 
@@ -111,10 +112,10 @@ def test_the_matcher_killed_half_way_and_again_while_it_tells_costs_no_match_and
     with at_work(world) as running:
         half_way(running)
         running.kill("matcher")
-        running.wait(running.officers.all_published, "the tokens, which need no matcher")
+        running.wait(running.officers.all_published, "the tokens, which need no matcher", PATIENCE)
         start_again(running, "matcher")
         officers = running.officers
-        running.wait(lambda: sum(officers.status(country)["told"] for country in COUNTRIES) > 0, "the first match")
+        running.wait(lambda: sum(officers.status(country)["told"] for country in COUNTRIES) > 0, "the first match", PATIENCE)
         running.kill("matcher")
         start_again(running, "matcher")
         assert finished(running) == undisturbed

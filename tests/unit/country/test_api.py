@@ -10,6 +10,7 @@ import structlog
 from regions import csv_of, person
 from starlette.testclient import TestClient
 
+from events.access import RecordAccessed
 from events.base import Role
 from services.country import importer
 from services.runtime.logs import open_logs
@@ -120,6 +121,42 @@ def test_the_role_that_acts_stands_in_the_event(region, client_of):
     assert [(e.by.staff, e.by.organisation, e.by.role.value) for e in written] == [
         ("KH-worker", "welfare-office", "first_responder"), ("KH-worker", "welfare-office", "case_worker")
     ]
+
+
+OF_THE_OWNER = {
+    "GET /api/cases/{case_id}": None,
+    "GET /cases/{case_id}": None,
+    "POST /api/cases/{case_id}/screening": "/api/cases/{case_id}/screening",
+    "POST /api/cases/{case_id}/closing": "/api/cases/{case_id}/closing",
+    "POST /api/cases/{case_id}/identifiers": "/api/cases/{case_id}/identifiers",
+    "POST /api/cases/{case_id}/consents": "/api/cases/{case_id}/consents",
+    "POST /api/cases/{case_id}/publication": "/api/cases/{case_id}/publication",
+}
+"""Every route about one case that is for its organisation alone, and the form in FORMS that it takes."""
+
+
+@pytest.mark.parametrize(
+    "organisation, role, code", [("police", W, "other_organisation"), ("police", S, "other_organisation"),
+                                 ("welfare-office", F, "not_reporter")]
+)
+def test_a_case_is_closed_to_another_organisation_and_to_responders_who_did_not_report_it(
+    region, client_of, organisation, role, code
+):
+    region.import_rows("KH", [person("A")])
+    case_id, last = region.case_id("KH", "A"), region.nodes["KH"]._store.last()
+    stranger = Entry(staff="stranger", organisation=organisation, roles=(role,), token_sha256=digest_of("stranger"))
+    Register([stranger]).save(region.region.home("KH") / "staff.json")
+    client = client_of(region, "KH")
+    for route, form in OF_THE_OWNER.items():
+        method, template = route.split()
+        answer = client.request(
+            method, template.format(case_id=case_id), headers=bearing("stranger"), json=FORMS[form] if form else None
+        )
+        closed = {code} if role is W else {code, "role_missing", "role_may_not"}
+        assert (answer.status_code, answer.json()["code"] in closed) == (403, True), route
+    log = [event for _, event in region.nodes["KH"]._store.log(last, 100)]
+    assert log
+    assert all(isinstance(e, RecordAccessed) and e.outcome == "refused" for e in log)
 
 
 # ---- the life of a case

@@ -132,7 +132,7 @@ def test_an_officer_of_another_role_is_told_so_in_one_sentence(samaki, tmp_path)
     (tmp_path / "people.csv").write_bytes(csv_of([person("A")]))
     code, _, err = samaki("case", "import", str(tmp_path / "people.csv"), staff="focal")
     assert code == 3
-    assert err.strip().splitlines()[-1] == "samaki: This needs the role case_worker; you do not act in it."
+    assert err.strip().splitlines()[-1] == "samaki: This needs the role case worker; you do not act in it."
 
 
 def test_what_is_stated_is_as_the_node_takes_it():

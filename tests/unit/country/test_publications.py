@@ -168,10 +168,7 @@ def test_a_consent_taken_back_revokes_tokens_drops_what_waits_and_closes_the_mat
     assert region.matches("TH") == [("B", "KH", "CLOSED", "document")]
     with region.databases["matcher"].reading() as tx:
         assert tx.execute("SELECT COUNT(*) FROM slots WHERE country = 'KH'") == [(0,)]
-    with refused("not_published"):
-        node.desk.sign(focal.model_copy(update={"by": region.act("KH", "deputy").by}), [
-            (w.id, "tell") for w, _ in node.desk.awaiting(focal)
-        ])
+    assert waiting(node, focal) == {}
 
 
 @pytest.mark.parametrize("purpose", ["C4", "C2"])
@@ -308,13 +305,34 @@ def test_a_tell_that_is_declined_changes_nothing(region, node, focal, history):
     assert region.tokens("KH", "A")["TH"] == ("published", "")
 
 
-def test_a_tell_is_not_set_for_a_country_that_she_no_longer_allows(region, node, focal):
+def test_a_tell_that_waits_goes_with_the_tokens_that_it_was_about(region, node, focal):
     region.publish("KH", person("A"), grant="hold")
     region.tick()
-    node.desk.set_grant(focal, region.case_id("KH", "A"), "TH", "tell", "review")
+    for country in ("LA", "TH"):
+        node.desk.set_grant(focal, region.case_id("KH", "A"), country, "tell", "review")
     consent(region, "A", "LA")
+    assert set(waiting(node, focal)) == {"LA"}
+
+
+def test_a_tell_for_a_country_without_tokens_cannot_be_signed(region, node, focal):
+    region.import_rows("KH", [person("A")], ask=False)
+    node.desk.set_grant(focal, region.case_id("KH", "A"), "TH", "tell", "review")
     with refused("not_published"):
         node.desk.sign(region.act("KH", "deputy"), [(waiting(node, focal)["TH"], "tell")])
+
+
+@pytest.mark.parametrize("state", ["asked", "approved", "working"])
+def test_a_person_who_is_taken_out_for_her_safety_gets_no_token_that_was_under_way(region, node, history, state):
+    region.import_rows("KH", [person("A")])
+    if state != "asked":
+        region.approve("KH")
+    if state == "working":
+        node.evaluations.ask()
+    node.desk.revoke(region.act("KH", "focal"), region.case_id("KH", "A"), "TH")
+    region.tick(2)
+    assert region.tokens("KH", "A")["TH"] == ("refused", "unsafe")
+    assert "TH" not in {e.country for e in history("A", TokensPublished)}
+    assert region.tokens("KH", "A")["LA"][0] == ("asked" if state == "asked" else "published")
 
 
 @pytest.mark.parametrize("role", [Role.CASE_WORKER, Role.SUPERVISOR, Role.NODE_OPERATOR, Role.NODE])

@@ -237,7 +237,7 @@ def test_the_first_page_is_the_same_for_everybody_and_says_how_far_it_has_read(b
     ticks(1)
     page = client_of(matcher).get("/").text
     assert "The matcher is running" in page
-    assert "Ticks behind" in page
+    assert "Behind in reading" in page
 
 
 @pytest.mark.parametrize("grants", ["tell hold", "hold hold"])
