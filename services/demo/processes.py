@@ -181,5 +181,5 @@ def wait_until(
     while not condition():
         processes.refuse_dead()
         if time.monotonic() > deadline:
-            raise PeerUnreachable(f"Waited {patience:.0f} seconds for {what}, in vain. See the logs of the demo.")
+            raise PeerUnreachable(f"Waited {patience:.0f} seconds for {what}, in vain. Logs: {processes.logs}")
         time.sleep(every)

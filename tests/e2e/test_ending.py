@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from signal import SIGINT, SIGKILL, SIGTERM
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 import pytest
 from commands import Started, started, until
@@ -34,7 +34,7 @@ def options(moment: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(
     ("number", "moment"),
-    [(SIGINT, "start"), (SIGINT, "import"), (SIGINT, "tokens"), (SIGINT, "result"), (SIGTERM, "import"), (SIGTERM, "result")],
+    [(SIGINT, "start"), (SIGINT, "import"), (SIGINT, "tokens"), (SIGINT, "result"), (SIGTERM, "import"), (SIGHUP, "result")],
 )
 def test_a_demo_that_is_told_to_end_ends_all_it_started_and_leaves_no_file(tmp_path, number, moment):
     with started(*options(moment), folder=tmp_path) as demo:

@@ -296,6 +296,16 @@ def test_a_tell_waits_for_a_second_focal_point(region, node, focal, history):
     assert [i.grant for i in region.items("linkage.KH") if isinstance(i, GrantChanged)] == ["tell"]
 
 
+def test_a_tell_that_is_asked_for_again_takes_the_place_of_the_one_that_waits(region, node, focal, history):
+    region.publish("KH", person("A"), grant="hold")
+    region.tick()
+    for reason in ("review", "person_asked"):
+        node.desk.set_grant(focal, region.case_id("KH", "A"), "TH", "tell", reason)
+    (request,) = waiting(node, focal).values()
+    node.desk.sign(region.act("KH", "deputy"), [(request, "tell")])
+    assert [e.reason for e in history("A", GrantSet)] == ["person_asked"]
+
+
 def test_a_tell_that_is_declined_changes_nothing(region, node, focal, history):
     region.publish("KH", person("A"), grant="hold")
     region.tick()
