@@ -89,8 +89,14 @@ class Inbox:
         return tuple(out)
 
     def applied_tick(self, tx: Transaction, topic: str) -> int | None:
-        """The last tick through which every partition of a topic is applied; None: some partition has shown none."""
-        shown = {place[1]: tail.tick for place, tail in _tails(tx).items() if place[0] == topic}
+        """The last tick through which every partition of a topic is applied; None: some partition has shown none.
+
+        None too while an event of the topic waits to be sealed anew: it is older than the tick, and was not heard.
+        """
+        tails = {place[1]: tail for place, tail in _tails(tx).items() if place[0] == topic}
+        if any(_closed(tx, tail) for tail in tails.values()):
+            return None
+        shown = {partition: tail.tick for partition, tail in tails.items()}
         last = min(shown.get(partition, -1) for partition in range(self.topics[topic].partitions))
         return None if last < 0 else last
 

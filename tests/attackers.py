@@ -3,9 +3,9 @@
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 
-from regions import LiveRegion
+from regions import LiveRegion, csv_of
 
-from events.envelope import Envelope, Header, pack, unpack
+from events.envelope import Envelope, pack, unpack
 from events.htcds.rows import read_rows
 from events.messages import Body
 from keys import group, labels
@@ -18,8 +18,6 @@ Row = Mapping[str, str]
 
 def inputs_of(region: LiveRegion, row: Row) -> list[tuple[str, bytes]]:
     """(recipe, input) of every slot that this person would fill: what anybody can compute of a name."""
-    from regions import csv_of
-
     ((person,), _) = read_rows(csv_of([row]), region.clock.now().date())
     record = canonical(
         Identifiers(
@@ -108,7 +106,3 @@ def log_of(region: LiveRegion, topic: str, partition: int = 0) -> list[bytes]:
 
 def last_of(region: LiveRegion, topic: str) -> Envelope:
     return unpack(log_of(region, topic)[-1])
-
-
-def header_of(wire: bytes) -> Header:
-    return unpack(wire).header

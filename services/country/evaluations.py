@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -38,6 +39,10 @@ log = structlog.get_logger()
 
 OPEN_BATCHES: Final = 2
 """Batches of one pair under way at once: while one is with the holders, the next is made."""
+
+
+_LONGEST_WAIT: Final = timedelta(days=2)
+"""A quota is a day's: a holder that puts us off for longer does not mean to answer."""
 
 
 class Evaluations:
@@ -198,7 +203,7 @@ class Evaluations:
         counted_on = len(batch.blinded) > self._charter.quota_per_day  # an allowance, which may be used up
         if answer.reason == "over_quota" and answer.retry_at is None and counted_on:
             return self._ask_for_less(batch)
-        if answer.retry_at is None:
+        if answer.retry_at is None or answer.retry_at > self._clock.now() + _LONGEST_WAIT:
             self._stop(batch, holder, answer, f"It refuses: {answer.reason}.")
             return True
         if answer.retry_at > self._clock.now():

@@ -163,6 +163,10 @@ class Node:
         if self.charter.cover:
             room = self.charter.cover_submissions
             size = room * (_SUBMISSION_BYTES + 44 * len(self.charter.slots))
+            # The tick says that all that was set before it has been sent: grants and revocations wait for no other.
+            while self._relay.urgent(tx, partition) > room:
+                items = self._relay.take(tx, topic, partition, room)
+                self._post.write(tx, topic, items, partition=partition, size=size)
             return Fill(self._relay.take(tx, topic, partition, room), size)
         while self._relay.waiting(tx, partition) > AT_ONCE:
             self._post.write(tx, topic, self._relay.take(tx, topic, partition, AT_ONCE), partition=partition)

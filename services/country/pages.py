@@ -4,7 +4,7 @@ Server-rendered, without JavaScript. Forms post back to the same desk that the A
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Form, Request, Response
@@ -18,6 +18,7 @@ from services.country.publications import WHY
 from services.runtime.pages import Link, Pages
 from services.runtime.signin import SignIn
 
+Answer = Literal["tell", "hold", "decline"]
 LINKS = (
     Link("/", "Node"),
     Link("/cases", "Cases"),
@@ -106,13 +107,12 @@ def _add_awaiting(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> No
         )
 
     @app.post("/awaiting")
-    def decide(acting: focal, request_id: Annotated[UUID, Form()], answer: Annotated[str, Form()]) -> Response:
+    def decide(acting: focal, request_id: Annotated[UUID, Form()], answer: Annotated[Answer, Form()]) -> Response:
         act = act_of(node, acting, Purpose.MATCHING)
         if answer == "decline":
             node.desk.decline(act, [request_id])
         else:
-            grant: Grant = "tell" if answer == "tell" else "hold"
-            node.desk.sign(act, [(request_id, grant)])
+            node.desk.sign(act, [(request_id, answer)])
         return RedirectResponse("/awaiting", status_code=303)
 
 

@@ -34,8 +34,11 @@ class Projection:
                 self._published(tx, event)
             case GrantSet():
                 _due(tx, event, event.grant_until)
+                if event.grant != "tell":
+                    _drop_waiting_tell(tx, event)
             case TokensRevoked():
                 _revoked(tx, event)
+                _drop_waiting_tell(tx, event)
             case MatchTold() | MatchClosed():
                 _match_moved(tx, event)
 
@@ -80,6 +83,15 @@ def _revoked(tx: Transaction, event: TokensRevoked) -> None:
 def _case_moved(tx: Transaction, event: Event) -> None:
     column, state = _STATES[type(event)]
     tx.execute(f"UPDATE cases SET {column} = ? WHERE person_id = ?", (state, str(event.person_id)))  # noqa: S608  ours
+
+
+def _drop_waiting_tell(tx: Transaction, event: GrantSet | TokensRevoked) -> None:
+    """Who asked for a `tell` did not know of this: it has to be asked for anew."""
+    tx.execute(
+        "DELETE FROM awaiting WHERE kind = 'tell' AND person_id = ?"
+        " AND country = (SELECT country FROM handles WHERE handle = ?)",
+        (str(event.person_id), event.handle),
+    )
 
 
 def _due(tx: Transaction, event: Event, at: datetime) -> None:

@@ -133,6 +133,8 @@ class Publications:
             raise Refused("same_person", "Nobody is their own second person. Ask somebody else to sign.")
         if waiting.kind == "publish":
             self._approve(tx, act, waiting.person_id, waiting.asked, grant)
+        elif grant != "tell":
+            raise Refused("not_what_was_asked", "A `tell` is asked for here: sign it as `tell`, or decline.")
         else:
             signed = act.model_copy(update={"by": waiting.asked.by, "second_by": act.by})
             self.set_grant(tx, signed, waiting.person_id, waiting.asked.country, "tell", waiting.asked.reason)
@@ -165,7 +167,12 @@ class Publications:
     def set_grant(
         self, tx: Transaction, act: Act, person_id: UUID, country: str, grant: Grant, reason: GrantReason
     ) -> None:
-        """Set a grant that needs no more signatures than the act has. Raises Refused."""
+        """Set a grant that needs no more signatures than the act has. Raises Refused.
+
+        A `hold` also counts for tokens that are approved and not out yet: they will leave with it.
+        """
+        if grant == "hold" and self._hold_under_way(tx, person_id, country):
+            return
         person, consents = self._records.person(tx, person_id), self._records.consents(tx, person_id)
         events = decide_set_grant(
             person,
@@ -178,6 +185,20 @@ class Publications:
             review_on=act.today + _HOLD_REVIEW,
         )
         self._records.save(tx, events)
+
+    def _hold_under_way(self, tx: Transaction, person_id: UUID, country: str) -> bool:
+        rows = tx.execute(
+            "SELECT box FROM publications WHERE person_id = ? AND country = ? AND state IN ('approved', 'working')",
+            (str(person_id), self._tag(country)),
+        )
+        for (box,) in rows:
+            place = _place(person_id, country)
+            held = self._vault.open(place, box, Approved).model_copy(update={"grant": "hold"})
+            tx.execute(
+                "UPDATE publications SET box = ? WHERE person_id = ? AND country = ?",
+                (self._vault.shut(place, held), str(person_id), self._tag(country)),
+            )
+        return bool(rows)
 
     # ---- the tokens
 

@@ -107,7 +107,7 @@ class Relay:
                 [(self._linkage, position) for position, e in page if isinstance(e, GrantSet)],
             )
         for handle, position in kept.items():
-            self._note(tx, position, self._linkage, int(handle[:8], 16) % self._charter.linkage_partitions, 0)
+            self._note(tx, position, self._linkage, int(handle[:8], 16) % self._charter.linkage_partitions, 1)
 
     @staticmethod
     def read_to(tx: Transaction) -> int:
@@ -120,6 +120,14 @@ class Relay:
             "SELECT partition, COUNT(*) FROM departures WHERE topic = ? GROUP BY partition", (self._linkage,)
         )
         return sum(int(count) for place, count in rows if partition in {None, place})
+
+    def urgent(self, tx: Transaction, partition: int) -> int:
+        """How many grants, revocations and endings still have to leave through a partition."""
+        rows = tx.execute(
+            "SELECT COUNT(*) FROM departures WHERE topic = ? AND partition = ? AND urgent = 1",
+            (self._linkage, partition),
+        )
+        return int(rows[0][0])
 
     def take(self, tx: Transaction, topic: Topic, partition: int, limit: int) -> list[Item]:
         """At most `limit` items that leave now through this partition; they wait no more."""

@@ -60,12 +60,10 @@ def health(holder: KeyHolder) -> Health:
 
 
 def metrics(holder: KeyHolder) -> dict[str, int]:
-    """For machines, which do not sign in: no more than anyone may see."""
+    """For machines, which do not sign in. No count of envelopes: it moves when somebody is published."""
     well = health(holder)
     behind = [-1 if ticks is None else ticks for ticks in well.lag.values()]
     return {
-        "applied_total": well.post.applied,
-        "unsent": well.post.unsent,
         "tick": well.post.tick,
         "ticks_behind": -1 if -1 in behind else max(behind, default=0),
         "streams_frozen": len(well.post.frozen),

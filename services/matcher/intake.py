@@ -18,7 +18,7 @@ from events.database import Transaction
 from events.messages import GrantChanged, Revocation, Submission
 from keys import labels, seal
 from matching.index import INDEX, Index
-from matching.policy import Allow, Deny
+from matching.policy import Allow, Deny, stricter
 from services.matcher import rounds
 from services.matcher.account import Account
 
@@ -30,6 +30,9 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS matcher_deferred (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
         stream_epoch BIGINT NOT NULL, item BLOB NOT NULL)""",
+    # rows that were taken away while they waited, and in which stream epoch
+    """CREATE TABLE IF NOT EXISTS matcher_withdrawn (
+        handle TEXT PRIMARY KEY, country TEXT NOT NULL, stream_epoch BIGINT NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS matcher_refused (reason TEXT PRIMARY KEY, count BIGINT NOT NULL)",
 )
 AT_ONCE: Final = 200
@@ -61,6 +64,10 @@ class Intake:
         if refusal:
             refuse(tx, refusal)
             return
+        if self._was_withdrawn(tx, country, stream_epoch, sent.handle):
+            refuse(tx, "revoked")
+            return
+        sent = self._with_the_stricter(tx, country, stream_epoch, sent)
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
         if self._is_same(tx, sent) or (
             not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
@@ -92,7 +99,13 @@ class Intake:
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
         result = self._index.revoke(tx, country, sent, at=self._clock.now())
         if isinstance(result, Deny):
-            if not waits:
+            if waits:  # never taken in: this is all that remembers that it was taken away
+                tx.execute(
+                    "INSERT INTO matcher_withdrawn VALUES (?, ?, ?) ON CONFLICT (handle) DO UPDATE SET"
+                    " stream_epoch = excluded.stream_epoch",
+                    (sent.handle, country, stream_epoch),
+                )
+            else:
                 refuse(tx, result.reason)
             return []
         tx.execute("UPDATE matcher_rows SET stream_epoch = ? WHERE handle = ?", (stream_epoch, sent.handle))
@@ -157,6 +170,26 @@ class Intake:
             " ON CONFLICT (handle) DO NOTHING",  # another country's handle: it could not be taken either
             (sent.handle, country, sent.pair, stream_epoch, self._sealed(sent)),
         )
+
+    @staticmethod
+    def _was_withdrawn(tx: Transaction, country: str, stream_epoch: int, handle: str) -> bool:
+        """Whether a row was taken away while it waited, in an older epoch of its stream: then this is a repetition."""
+        rows = tx.execute(
+            "SELECT stream_epoch FROM matcher_withdrawn WHERE handle = ? AND country = ?", (handle, country)
+        )
+        if rows and rows[0][0] < stream_epoch:
+            return True
+        tx.execute("DELETE FROM matcher_withdrawn WHERE handle = ? AND country = ?", (handle, country))
+        return False
+
+    def _with_the_stricter(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> Submission:
+        """In a new stream epoch the stricter of both grants stands, also of a row that waits."""
+        waits = self._waiting(tx, sent.handle, country)
+        if waits is None or waits[0] >= stream_epoch:
+            return sent
+        before = waits[1]
+        until = min(before.grant_until, sent.grant_until)
+        return sent.model_copy(update={"grant": stricter(before.grant, sent.grant), "grant_until": until})
 
     @staticmethod
     def _is_older(tx: Transaction, handle: str, stream_epoch: int) -> bool:

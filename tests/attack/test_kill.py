@@ -216,7 +216,7 @@ def test_undisturbed_the_job_comes_to_what_it_should(undisturbed):
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", [2, 9, 20, 33, 47, 60])
+@pytest.mark.parametrize("at", [5, 30, 62])
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_killed_at_some_moments_of_the_job_it_comes_to_the_same(job, undisturbed, victim, at, done):
     ran = job(victim, at, done=done)

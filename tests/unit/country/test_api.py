@@ -203,7 +203,7 @@ def test_a_case_from_its_report_to_a_match_that_both_sides_know(region, client_o
     assert answer.json() == {"state": "awaits_second_person"}
     deputy = client_of(region, "KH", "deputy")
     (waiting,) = deputy.get("/api/awaiting").json()
-    deputy.post("/api/signatures", json={"signed": [{"id": waiting["id"]}]})
+    assert deputy.post("/api/signatures", json={"signed": [{"id": waiting["id"], "grant": "tell"}]}).json() == {"signed": 1}
     region.tick(4)
     assert focal.get(f"/api/matches/{ref}").json()["state"] == "BOTH_TOLD"
     (theirs,) = client_of(region, "TH", "focal").get("/api/matches").json()

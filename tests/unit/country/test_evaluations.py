@@ -367,6 +367,16 @@ def test_a_refusal_that_no_waiting_mends_stops_the_pair_for_people_to_look_at(re
     assert record["answer"]["reason"] == reason
 
 
+def test_a_holder_that_puts_us_off_for_longer_than_a_quota_lasts_is_stopped(region, monkeypatch):
+    refuses(
+        monkeypatch, "TH.holder", reason="over_quota", sentence="Later.",
+        retry_at=region.clock.now() + timedelta(days=3),
+    )
+    region.publish("KH", person("A"))
+    region.tick(2)
+    assert waits(region)["KH-TH"] == "TH.holder is stopped: It refuses: over_quota."
+
+
 # ---- cover
 
 

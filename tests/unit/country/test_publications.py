@@ -287,7 +287,9 @@ def test_a_tell_waits_for_a_second_focal_point(region, node, focal, history):
         node.desk.sign(focal, [(request, "tell")])
     region.tick()
     assert history("A", GrantSet) == []
-    node.desk.sign(region.act("KH", "deputy"), [(request, "hold")])  # a `tell` is taken as it was asked
+    with refused("not_what_was_asked"):
+        node.desk.sign(region.act("KH", "deputy"), [(request, "hold")])
+    node.desk.sign(region.act("KH", "deputy"), [(request, "tell")])
     (grant,) = history("A", GrantSet)
     assert (grant.grant, grant.reason, grant.by.staff, grant.second_by.staff) == (
         "tell", "person_asked", "KH-focal", "KH-deputy"
@@ -304,6 +306,23 @@ def test_a_tell_that_is_asked_for_again_takes_the_place_of_the_one_that_waits(re
     (request,) = waiting(node, focal).values()
     node.desk.sign(region.act("KH", "deputy"), [(request, "tell")])
     assert [e.reason for e in history("A", GrantSet)] == ["person_asked"]
+
+
+def test_a_hold_counts_for_tokens_that_are_on_their_way_too(region, node, focal, history):
+    region.import_rows("KH", [person("A")])
+    region.approve("KH", "tell")
+    node.evaluations.ask()
+    assert node.desk.set_grant(focal, region.case_id("KH", "A"), "TH", "hold", "doubt")
+    region.tick(2)
+    assert {e.country: e.grant for e in history("A", TokensPublished)} == {"LA": "tell", "TH": "hold"}
+
+
+def test_a_hold_takes_the_place_of_a_tell_that_waits(region, node, focal):
+    region.publish("KH", person("A"), grant="hold")
+    region.tick()
+    node.desk.set_grant(focal, region.case_id("KH", "A"), "TH", "tell", "review")
+    node.desk.set_grant(focal, region.case_id("KH", "A"), "TH", "hold", "doubt")
+    assert waiting(node, focal) == {}
 
 
 def test_a_tell_that_is_declined_changes_nothing(region, node, focal, history):
