@@ -43,6 +43,8 @@ _KEPT_KEY: Final = "outbox"
 _RESEALS_AT_ONCE: Final = 64
 _EPOCHS_AHEAD: Final = 1_000_000
 """A reader that claims to have seen a stream epoch further ahead of ours than this is not believed."""
+NEVER_SEALED_ANEW = frozenset({"linkage"})
+"""Their events must not come late: an old `tell` sealed anew would overtake a newer `hold`. The stream begins anew."""
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 """Most bytes of envelopes that `unsent` holds in memory, beyond the first row."""
 
@@ -236,7 +238,7 @@ class Outbox:
         # What is at or below `acked` the reader had confirmed itself, and we dropped then.
         if (
             want.from_seq <= at.acked
-            or (want.reseal and topic.family == "linkage")  # an old `tell` sealed anew would come after a newer `hold`
+            or (want.reseal and topic.family in NEVER_SEALED_ANEW)
             or (to and not self._seal_anew(tx, topic, at, want.reseal, to))
         ):
             self.begin_epoch(tx, topic)

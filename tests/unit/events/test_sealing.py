@@ -3,6 +3,7 @@
 import pytest
 from posts import LINKAGE, item
 
+from events import outbox
 from events.database import open_database
 from events.errors import NotYet
 from events.post import Post
@@ -45,6 +46,23 @@ def test_a_sealing_key_that_a_crash_left_unannounced_is_announced_at_the_next_st
     kh = region.seat("KH", ring=ring, database=database)
     assert kh.post.directory.sealing_key("KH", region.clock.now()).id == ring.primary("sealing").id
     assert len(ring.versions("sealing")) == 1
+
+
+@pytest.fixture(autouse=True)
+def _sealed_anew_as_on_any_other_topic(request, monkeypatch):
+    """The pair plays on a topic of linkage, whose events begin anew instead; these tests are about all the others."""
+    if "linkage_begins_anew" not in request.node.name:
+        monkeypatch.setattr(outbox, "NEVER_SEALED_ANEW", frozenset())
+
+
+def test_what_linkage_cannot_open_begins_anew_since_it_must_not_come_after_newer_words_linkage_begins_anew(pair):
+    pair.write(1)
+    pair.settle()
+    lose_the_key(pair)
+    pair.receive()
+    pair.region.clock.advance(60)
+    pair.reply()
+    assert [topic.name for topic in pair.kh.post.refills()] == [LINKAGE]
 
 
 def test_a_body_that_cannot_be_opened_is_asked_for_again_and_has_its_effect_once(pair):
