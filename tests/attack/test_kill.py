@@ -225,6 +225,7 @@ def test_killed_at_some_moments_of_the_job_it_comes_to_the_same(job, undisturbed
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_killed_at_every_moment_of_the_job_it_comes_to_the_same(job, undisturbed, victim, done):

@@ -95,7 +95,7 @@ def test_a_hold_becomes_a_tell_by_two_people_and_then_the_other_side_is_told(off
     deputy = office.officers.client("KH", "deputy")
     (waiting,) = deputy.get("/api/awaiting")
     assert "LA-turned" not in office.matches("LA")
-    deputy.post("/api/signatures", {"signed": [{"id": waiting["id"]}]})
+    deputy.post("/api/signatures", {"signed": [{"id": waiting["id"], "grant": "tell"}]})
     until(lambda: office.matches("LA").get("LA-turned", {}).get("state") == "BOTH_TOLD", "the other side to be told", 60)
 
 
