@@ -67,7 +67,7 @@ def edge(
         hosts=settings.http_names,
         health=lambda: pump.healthy,
         counts=counts,
-        error_page=pages.error,
+        error_page=lambda request, problem: pages.error(problem, sign_in.anyone(request)),
     )
     pages.add_routes(app)
     sign_in.add_routes(app)

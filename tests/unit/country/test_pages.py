@@ -134,6 +134,21 @@ def test_a_page_of_another_role_is_refused_in_words(browser, staff, paths):
         assert "This needs the role" in browser(staff).page(path, 403)
 
 
+def test_an_error_page_shows_who_is_signed_in_and_how_to_sign_out(browser):
+    worker = browser("worker")
+    refused = [
+        worker.page("/matches", 403),
+        worker.page("/nowhere", 404),
+        worker.page("/cases/1", 422),
+        worker.client.post("/awaiting", headers={"Origin": "http://evil.example"}).text,
+        worker.client.post("/awaiting", headers={"Content-Length": "x"}).text,
+    ]
+    for page in refused:
+        assert 'action="/sign-out"' in page, text_of(page)
+        assert "KH-worker case worker, welfare-office" in text_of(page)
+    assert 'action="/sign-out"' not in browser().page("/nowhere", 404)
+
+
 def test_a_form_from_another_site_does_nothing(region, browser):
     region.import_rows("KH", [person("A")])
     focal = browser("focal")

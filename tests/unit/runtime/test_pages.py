@@ -116,7 +116,7 @@ def test_a_forgotten_value_fails_the_page(pages):
 
 def test_an_error_page_says_why_and_where(pages):
     problem = Problem(422, "invalid", "One part is wrong.", fields=[{"where": "body.born", "expected": "a date"}])
-    answer = pages.error(None, problem)
+    answer = pages.error(problem)
     assert answer.status_code == 422
     assert "One part is wrong." in answer.body.decode()
     assert "body.born: a date" in answer.body.decode()
