@@ -5,13 +5,13 @@ and a stream that die with it at a chosen moment: before something is done, or a
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
 import pytest
+from mortal import Fuse, Killed, MortalDatabase, MortalStream
 from posts import Posts
 
 from events.database import open_database
@@ -21,61 +21,6 @@ from keys import group, labels
 from keys.ring import KeyRing
 from services.keyholder.holder import KeyHolder
 from services.matcher.matcher import Matcher
-
-
-class Killed(BaseException):
-    """SIGKILL: nothing catches it."""
-
-
-class Fuse:
-    """Burns at the nth thing that is made durable: `done` after it, else before it."""
-
-    def __init__(self, at: int, *, done: bool) -> None:
-        self.at, self.done, self.passed = at, done, 0
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        self.passed += 1
-        burns = self.passed == self.at
-        if burns and not self.done:
-            raise Killed
-        yield
-        if burns:
-            raise Killed
-
-
-class MortalDatabase:
-    """A database whose process may die as a transaction ends."""
-
-    def __init__(self, inner, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    @contextmanager
-    def transaction(self):
-        if self._fuse.passed + 1 == self._fuse.at and not self._fuse.done:
-            with self._inner.transaction() as tx:
-                yield tx
-                with self._fuse():
-                    pass
-        with self._fuse(), self._inner.transaction() as tx:
-            yield tx
-
-
-class MortalStream:
-    """A stream whose writer may die as it appends."""
-
-    def __init__(self, inner, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    def append(self, records) -> None:
-        with self._fuse():
-            self._inner.append(records)
 
 
 @pytest.fixture
