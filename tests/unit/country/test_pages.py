@@ -2,9 +2,9 @@
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 
 import pytest
+from markup import Tags
 from regions import person
 from starlette.testclient import TestClient
 
@@ -33,21 +33,6 @@ class Browser:
 
     def send(self, path: str, **fields: str):
         return self.client.post(path, data=fields)
-
-
-class Tags(HTMLParser):
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen, self.open = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in {"meta", "link", "img", "input"}:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def check(page: str) -> None:

@@ -170,22 +170,23 @@ def elements() -> Callable[[int], list[bytes]]:
     return make
 
 
+def parts(region, me: str, database, stream) -> dict:
+    """What a party is composed of, on the ring that it had before if it had one."""
+    path = region.folder / f"{me}.ring"
+    return {
+        "charter": region.charter, "digest": region.digest, "clock": region.clock, "database": database,
+        "ring": KeyRing.open(path, bytes(32)) if path.exists() else region.ring(me),
+        "stream": stream or region.stream,
+    }  # fmt: skip
+
+
 @pytest.fixture
 def open_holder() -> Callable:
     """A region's key holder, on the files that it had before if it had any."""
 
     def make(region, me: str, *, database=None, stream=None, opened: bool = True) -> KeyHolder:
-        path = region.folder / f"{me}.ring"
-        ring = KeyRing.open(path, bytes(32)) if path.exists() else region.ring(me)
-        holder = KeyHolder(
-            me,
-            charter=region.charter,
-            digest=region.digest,
-            ring=ring,
-            database=database or open_database(f"sqlite:///{region.folder}/{me}.db"),
-            stream=stream or region.stream,
-            clock=region.clock,
-        )
+        database = database or open_database(f"sqlite:///{region.folder}/{me}.db")
+        holder = KeyHolder(me, **parts(region, me, database, stream))
         if opened:
             holder.open()
         return holder
@@ -198,16 +199,8 @@ def open_matcher() -> Callable:
     """A region's matcher, on the ring that it had before if it had one; its database is in memory unless given."""
 
     def make(region, *, database=None, stream=None, opened: bool = True) -> Matcher:
-        path = region.folder / "matcher.ring"
-        matcher = Matcher(
-            "matcher",
-            charter=region.charter,
-            digest=region.digest,
-            ring=KeyRing.open(path, bytes(32)) if path.exists() else region.ring("matcher"),
-            database=database or open_database("sqlite:///:memory:"),
-            stream=stream or region.stream,
-            clock=region.clock,
-        )
+        database = database or open_database("sqlite:///:memory:")
+        matcher = Matcher("matcher", **parts(region, "matcher", database, stream))
         if opened:
             matcher.open()
         return matcher
