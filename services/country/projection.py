@@ -45,7 +45,7 @@ class Projection:
     def _published(self, tx: Transaction, event: TokensPublished) -> None:
         if isinstance(event.country, Erased):
             return
-        tag = self._vault.tag("country", event.country)
+        tag = self._vault.tag_of_country(event.person_id, event.country)
         tx.execute(
             "INSERT INTO handles (handle, person_id, country) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (event.handle, str(event.person_id), tag),

@@ -78,7 +78,7 @@ class Signatures(Generic[A]):
                 kind,
                 str(case.person_id),
                 str(case.case_id),
-                self._vault.tag("country", asked.towards),
+                self._vault.tag_of_country(case.person_id, asked.towards),
                 self._vault.shut(("awaiting", str(name)), asked),
                 at.isoformat(),
             ),
@@ -109,7 +109,7 @@ class Signatures(Generic[A]):
     def drop(self, tx: Transaction, person_id: UUID, country: str, kind: Kind) -> None:
         tx.execute(
             "DELETE FROM awaiting WHERE person_id = ? AND country = ? AND kind = ?",
-            (str(person_id), self._vault.tag("country", country), kind),
+            (str(person_id), self._vault.tag_of_country(person_id, country), kind),
         )
 
     def _read(self, tx: Transaction, condition: str, params: Sequence[object]) -> list[Waiting[A]]:

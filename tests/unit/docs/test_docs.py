@@ -108,7 +108,7 @@ def test_the_labels_that_the_protocol_page_writes_are_those_that_are_hashed():
     written = set(re.findall(r"SAMAKI-v1 [a-z ]+", text("docs/protocol.md")))
     assert written <= there
     hashed = (labels.DIGEST, labels.CONTEXT, labels.SEED, labels.WEIGHT, labels.CHALLENGE, labels.KNOWLEDGE)
-    assert {label.decode() for label in (*hashed, labels.ANSWER, labels.INDEX, labels.SEAL_TO)} <= written
+    assert {label.decode() for label in (*hashed, labels.ANSWER, labels.REFUSAL, labels.INDEX, labels.SEAL_TO)} <= written
 
 
 def commands(page):
