@@ -169,8 +169,10 @@ class Directory:
             if known != [(*place, item.public)]:
                 raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
             return
-        if item.epoch != self._charter.matching_epoch or not 0 <= item.generation < _GENERATIONS:
-            raise Refused("no_such_share", f"{writer} introduced a share of an epoch or generation that is not there.")
+        if item.epoch != self._charter.matching_epoch:
+            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {item.epoch}; the charter has another.")
+        if not 0 <= item.generation < _GENERATIONS:
+            raise Refused("no_such_generation", f"{writer} introduced a share of generation {item.generation}.")
         self._check_knowledge(writer, item)
         tx.execute("INSERT INTO directory_shares VALUES (?, ?, ?, ?, ?, ?)", (*place, item.public, item.proof))
 
@@ -187,8 +189,10 @@ class Directory:
         holders = self._charter.holders_of(item.pair) if item.pair in self._charter.pairs else ()
         if writer not in (holders if isinstance(item, EvaluatedTotal) else ("matcher",)):
             raise Refused("not_its_total", f"{writer} counts nothing of that kind for the pair {item.pair}.")
-        if item.country not in countries_of(item.pair) or not 1 <= item.epoch <= self._charter.matching_epoch:
-            raise Refused("no_such_total", f"{writer} counted for a country or an epoch that {item.pair} has not.")
+        if item.country not in countries_of(item.pair):
+            raise Refused("not_of_the_pair", f"{writer} counted for {item.country}, which is not of {item.pair}.")
+        if not 1 <= item.epoch <= self._charter.matching_epoch:
+            raise Refused("no_such_epoch", f"{writer} counted in epoch {item.epoch}, which has not come or never was.")
         tx.execute(
             "INSERT INTO directory_totals VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (writer, kind, pair, epoch, country) DO UPDATE SET item = excluded.item",

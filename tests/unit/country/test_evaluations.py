@@ -325,6 +325,20 @@ def test_a_stopped_pair_asks_no_more_until_an_operator_resumes_it(region, node, 
     assert len(node.evaluations.evidence()) == 1  # kept
 
 
+def test_when_a_pair_is_resumed_those_who_waited_are_asked_about_though_nobody_came_meanwhile(region, node, lying):
+    lying("TH.holder", _double_one)
+    region.kill("TH.holder")
+    region.publish("KH", person("A"))
+    region.settle()  # she is asked about, and nobody else waits
+    region.start("TH.holder")
+    region.settle()
+    assert set(waits(region)) == {"KH-TH"}
+    lying.end()
+    node.evaluations.resume("KH-TH")
+    region.tick()
+    assert region.tokens("KH", "A")["TH"] == ("published", "")
+
+
 def test_a_stopped_pair_stays_stopped_over_a_restart(region, lying):
     lying("TH.holder", _double_one)
     region.publish("KH", person("A"))

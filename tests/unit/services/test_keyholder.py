@@ -224,6 +224,17 @@ def test_a_wrong_request_gets_a_signed_reason_and_costs_nothing(asker, holder, s
     assert [q.spent_today for q in views.quotas(holder)] == [0, 0]
 
 
+@pytest.mark.parametrize("field", ["epoch", "generation", "n"])
+def test_a_number_that_no_request_can_be_signed_with_is_no_request(elements, field):
+    whole = {
+        "batch": str(UUID(int=1)), "pair": "KH-TH", "epoch": 1, "generation": 0, "purpose": "match", "n": 1,
+        "blinded": elements(1)[0],
+    }
+    EvaluationAsked.model_validate(whole)
+    with pytest.raises(ValueError, match=field):
+        EvaluationAsked.model_validate({**whole, field: -1})
+
+
 @pytest.mark.usefixtures("acquainted")
 def test_more_than_a_batch_is_refused(asker, holder, settle, elements):
     asked = asker.asks(HOLDER, elements(9))
