@@ -170,7 +170,7 @@ class Directory:
                 raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
             return
         if item.epoch != self._charter.matching_epoch:
-            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {item.epoch}; the charter has another.")
+            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {item.epoch}: it is over or to come.")
         if not 0 <= item.generation < _GENERATIONS:
             raise Refused("no_such_generation", f"{writer} introduced a share of generation {item.generation}.")
         self._check_knowledge(writer, item)
