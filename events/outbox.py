@@ -10,20 +10,27 @@ database cannot fork a stream. Where the reader has seen more than we remember (
 for what we no longer keep (it was), the topic begins a new stream epoch, on all its partitions, and wants its live
 state written again.
 
+Times of sealing never go back in a stream, also where it begins anew and where the clock was set back: readers take
+what is older than their head for the work of a thief. Nothing is sealed outside the signing key's time, which nobody
+would take. A stream that a retired key began is begun anew.
+
 Beside each sealed row stands its body under a key of our own: it goes with the row, and is opened only when the reader
 can no longer open what we sent and asks for the event again.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from events.chain import last_epoch
 from events.charter import Charter, Topic
-from events.clock import Clock
+from events.clock import LONG_AGO, Clock
 from events.database import Database, Transaction
 from events.directory import SealingKey
 from events.envelope import NO_HASH, Envelope, Header, pack, unpack
+from events.errors import CharterInvalid
 from events.ids import new_id
 from events.messages import Body, Head, Want
 from keys import seal
@@ -32,7 +39,8 @@ from keys.ring import KeyRing
 _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS outbox_streams (
         topic TEXT NOT NULL, part BIGINT NOT NULL, epoch BIGINT NOT NULL, seq BIGINT NOT NULL, hash BLOB NOT NULL,
-        acked BIGINT NOT NULL, tick BIGINT NOT NULL, refill BIGINT NOT NULL, PRIMARY KEY (topic, part))""",
+        acked BIGINT NOT NULL, tick BIGINT NOT NULL, refill BIGINT NOT NULL, sealed_at TEXT NOT NULL,
+        begun_by TEXT NOT NULL, PRIMARY KEY (topic, part))""",
     """CREATE TABLE IF NOT EXISTS outbox_rows (
         id BIGSERIAL PRIMARY KEY, epoch BIGINT NOT NULL, topic TEXT NOT NULL, part BIGINT NOT NULL, seq BIGINT NOT NULL,
         event_id TEXT NOT NULL, hash BLOB NOT NULL, envelope BLOB NOT NULL, kept BLOB, sent BIGINT NOT NULL,
@@ -41,8 +49,6 @@ _TABLES: Final = (
 )
 _KEPT_KEY: Final = "outbox"
 _RESEALS_AT_ONCE: Final = 64
-_EPOCHS_AHEAD: Final = 1_000_000
-"""A reader that claims to have seen a stream epoch further ahead of ours than this is not believed."""
 NEVER_SEALED_ANEW = frozenset({"linkage"})
 """Their events must not come late: an old `tell` sealed anew would overtake a newer `hold`. The stream begins anew."""
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
@@ -51,7 +57,10 @@ BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far one stream of ours is written and confirmed. `seq`, `acked` and `tick` are -1 before the first."""
+    """How far one stream of ours is written and confirmed. `seq`, `acked` and `tick` are -1 before the first.
+
+    sealed_at  of the last envelope, of whatever epoch    begun_by  the key that signed the epoch's first; "": none yet
+    """
 
     topic: str
     partition: int
@@ -60,6 +69,8 @@ class Place:
     hash: bytes
     acked: int
     tick: int
+    sealed_at: datetime
+    begun_by: str
 
 
 class Outbox:
@@ -89,8 +100,8 @@ class Outbox:
             return
         tx.execute("DELETE FROM outbox_streams WHERE topic = ? AND part >= ?", (topic.name, topic.partitions))
         tx.executemany(
-            "INSERT INTO outbox_streams VALUES (?, ?, 1, -1, ?, -1, -1, 0)",
-            [(topic.name, partition, NO_HASH) for partition in range(known, topic.partitions)],
+            "INSERT INTO outbox_streams VALUES (?, ?, 1, -1, ?, -1, -1, 0, ?, '')",
+            [(topic.name, partition, NO_HASH, LONG_AGO.isoformat()) for partition in range(known, topic.partitions)],
         )
         if known:
             self.begin_epoch(tx, topic)
@@ -110,7 +121,8 @@ class Outbox:
     ) -> Envelope:
         """Seal a body as the next envelope of a stream. `to` is None on public topics only.
 
-        raises   ValueError: no stream of ours, or a body too large for one envelope
+        raises   ValueError: no stream of ours, or a body too large for one envelope; CharterInvalid: the signing key's
+                 time has not begun, or is over
         """
         at = self.place(tx, topic.name, partition)
         key = self._ring.primary("signing")
@@ -127,16 +139,28 @@ class Outbox:
             sealing_key=to.id if to else None,
             kind=topic.family,
             event_id=event_id or new_id(),
-            sealed_at=self._clock.now(),
+            sealed_at=self._time_of_sealing(at, key.id),
         )
         seed = self._ring.secret("signing", key.id)
         envelope = pack(header, plain, seed=seed, recipient=to.public if to else None)
         self._keep(tx, envelope, plain if to else None)
         tx.execute(
-            "UPDATE outbox_streams SET seq = ?, hash = ?, tick = ? WHERE topic = ? AND part = ?",
-            (header.seq, envelope.hash, at.tick if tick is None else tick, topic.name, partition),
-        )
+            "UPDATE outbox_streams SET seq = ?, hash = ?, tick = ?, sealed_at = ?, begun_by = ?"
+            " WHERE topic = ? AND part = ?",
+            (header.seq, envelope.hash, at.tick if tick is None else tick, header.sealed_at.isoformat(),
+             at.begun_by or key.id, topic.name, partition),
+        )  # fmt: skip
         return envelope
+
+    def _time_of_sealing(self, at: Place, key_id: str) -> datetime:
+        time = max(self._clock.now(), at.sealed_at)
+        key = next((key for key in self._charter.party(self._me).signing if key.id == key_id), None)
+        if key is None or not key.valid_from <= time < key.valid_until:
+            raise CharterInvalid(
+                f"The charter (version {self._charter.version}) lets {self._me} sign nothing with {key_id!r} at"
+                f" {time:%Y-%m-%d %H:%M:%S}: set the clock if it is wrong, else put the charter's key into the ring."
+            )
+        return time
 
     def _keep(self, tx: Transaction, envelope: Envelope, plain: bytes | None) -> None:
         header = envelope.header
@@ -154,12 +178,14 @@ class Outbox:
     def place(self, tx: Transaction, topic: str, partition: int) -> Place:
         """Where a stream of ours stands. Raises ValueError where we write none of this name and partition."""
         rows = tx.execute(
-            "SELECT topic, part, epoch, seq, hash, acked, tick FROM outbox_streams WHERE topic = ? AND part = ?",
+            "SELECT topic, part, epoch, seq, hash, acked, tick, sealed_at, begun_by FROM outbox_streams"
+            " WHERE topic = ? AND part = ?",
             (topic, partition),
         )
         if not rows:
             raise ValueError(f"{self._me} writes no stream {topic!r} with a partition {partition}.")
-        return Place(*rows[0])
+        name, part, epoch, seq, digest, acked, tick, at, begun_by = rows[0]
+        return Place(name, part, epoch, seq, digest, acked, tick, datetime.fromisoformat(at), begun_by)
 
     def writes(self, topic: str) -> bool:
         """Whether this topic is ours to write."""
@@ -211,8 +237,8 @@ class Outbox:
         at = self.place(tx, head.topic, head.partition)
         if head.epoch < at.epoch or (head.epoch == at.epoch and head.seq <= at.acked):
             return None
-        if head.epoch > at.epoch + _EPOCHS_AHEAD:
-            return "head_of_no_stream"
+        if head.epoch >= last_epoch(self._clock.now()):
+            return "head_of_no_stream"  # no epoch that can be, or none that we could go beyond
         if (head.epoch, head.seq) > (at.epoch, at.seq):
             self.begin_epoch(tx, topic, above=head.epoch)
             return "reader_is_ahead"
@@ -233,8 +259,11 @@ class Outbox:
         if want.from_seq < 0 or (want.reseal and topic.reader is None):
             return "want_without_sense"
         at = self.place(tx, want.topic, want.partition)
-        if want.epoch != at.epoch:
-            return None  # of a stream epoch that is over
+        if want.epoch < at.epoch or want.epoch >= last_epoch(self._clock.now()):
+            return None  # of a stream epoch that is over, or cannot be
+        if want.epoch > at.epoch:
+            self.begin_epoch(tx, topic, above=want.epoch)  # it has seen one there, of ours or of a thief's
+            return "reader_is_ahead"
         # What is at or below `acked` the reader had confirmed itself, and we dropped then.
         if (
             want.from_seq <= at.acked
@@ -285,21 +314,45 @@ class Outbox:
 
     # ---- stream epochs
 
-    def begin_epoch(self, tx: Transaction, topic: Topic, above: int = 0, *, refill: bool = True) -> int:
+    def begin_epoch(
+        self, tx: Transaction, topic: Topic, above: int = 0, *, not_before: datetime = LONG_AGO, refill: bool = True
+    ) -> int:
         """Begin a topic anew on all its partitions, under an epoch above its own and `above`. Returns the epoch.
 
         What was not confirmed of the old epoch is dropped: readers drop it too. The live state must follow, from
         whoever has it; with `refill`, `refills` names the topic until `refilled`.
+
+        not_before  what readers may have seen sealed in this topic, where that is later than we remember
         """
         own = tx.execute("SELECT max(epoch) FROM outbox_streams WHERE topic = ?", (topic.name,))[0][0]
         epoch = max(int(own), above) + 1
         tx.execute("DELETE FROM outbox_rows WHERE topic = ?", (topic.name,))
         tx.execute(
-            "UPDATE outbox_streams SET epoch = ?, seq = -1, hash = ?, acked = -1, tick = -1, refill = ?"
+            "UPDATE outbox_streams SET epoch = ?, seq = -1, hash = ?, acked = -1, tick = -1, refill = ?, begun_by = ''"
             " WHERE topic = ?",
             (epoch, NO_HASH, int(refill), topic.name),
         )
+        times = [max(not_before, self.place(tx, topic.name, p).sealed_at).isoformat() for p in range(topic.partitions)]
+        tx.executemany(
+            "UPDATE outbox_streams SET sealed_at = ? WHERE topic = ? AND part = ?",
+            [(time, topic.name, partition) for partition, time in enumerate(times)],
+        )
         return epoch
+
+    def begin_after_retired(self, tx: Transaction) -> list[Topic]:
+        """Begin anew each topic whose present epoch a retired key of ours began, or is named in. Returns them.
+
+        Who has the key can write into what it signed, for readers that have not come so far.
+        """
+        retired = {key.id: key.last for key in self._charter.party(self._me).signing if key.last is not None}
+        begun = []
+        for topic in self._topics.values():
+            named = max((at.epoch for last in retired.values() for at in last if at.topic == topic.name), default=0)
+            places = [self.place(tx, topic.name, partition) for partition in range(topic.partitions)]
+            if any(at.begun_by in retired or at.epoch <= named for at in places):
+                self.begin_epoch(tx, topic, above=named)
+                begun.append(topic)
+        return begun
 
     def refills(self, tx: Transaction) -> tuple[Topic, ...]:
         """The topics whose stream was begun anew here, and whose live state is not written yet."""

@@ -12,6 +12,7 @@ our `receive` lets the row go.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -35,6 +36,8 @@ from keys.ring import KeyRing
 
 log = structlog.get_logger()
 
+_CLOCK_BEHIND: Final = timedelta(days=1)
+"""How far the clock of a restored machine may be behind what it sealed before."""
 _TICK_ROOM: Final = len(str(2**53))
 """Digits of the largest tick: bodies with and without one get one size."""
 
@@ -119,14 +122,15 @@ class Post:
     def open(self) -> None:
         """Make the tables and topics, compare our record with what the carrier holds of us, introduce a sealing key.
 
-        A record that is behind (restored from a backup) begins new stream epochs before anything is sealed. A second
-        call changes nothing. Raises StreamUnavailable: call again; CharterInvalid: our signing key is not the
-        charter's.
+        A record that is behind (restored from a backup) begins new stream epochs before anything is sealed; so does
+        one that a retired key began. A second call changes nothing. Raises StreamUnavailable: call again;
+        CharterInvalid: our signing key is not the charter's, or counts no more.
         """
         self.create()
         self._check_signing_key()
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
         self._compare_with_carrier()
+        self._leave_retired_keys()
         self._keep_sealing_keys()
 
     # ---- reading
@@ -142,7 +146,8 @@ class Post:
         delivered = self._stream.read(positions, limit, wait)
         if not delivered:
             return 0
-        parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d) for d in delivered]
+        now = self._clock.now()
+        parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d, now) for d in delivered]
         with self._database.transaction() as tx:
             done = self._receiver.take(tx, parcels, handlers)
         if done.heard_keys:
@@ -228,8 +233,8 @@ class Post:
     def open_epoch(self, tx: Transaction, *topics: Topic) -> None:
         """Begin these topics anew; without any, all that we write. The live state of each must be written then.
 
-        For a signing key retired for compromise, and wherever old envelopes must count no more. What was written and
-        not confirmed is dropped. `keys.<me>` gets its live state here.
+        Wherever old envelopes must count no more. What was written and not confirmed is dropped. `keys.<me>` gets its
+        live state here.
         """
         for topic in topics or self._written.values():
             self._outbox.begin_epoch(tx, topic)
@@ -350,11 +355,17 @@ class Post:
             mine = self._ring.primary("signing")
         except UnknownKey as error:
             raise CharterInvalid(f"The ring of {self._me} has no signing key: add the charter's.") from error
-        named = {(key.id, key.public) for key in self._charter.party(self._me).signing}
-        if mine.public is None or (mine.id, mine.public.hex()) not in named:
+        named = {(key.id, key.public): key for key in self._charter.party(self._me).signing}
+        key = named.get((mine.id, mine.public.hex())) if mine.public is not None else None
+        if key is None:
             raise CharterInvalid(
                 f"The charter (version {self._charter.version}) names no signing key {mine.id!r} of {self._me}: nobody"
                 " would believe what it signs. Is it the charter of this region, and the ring of this party?"
+            )
+        if key.last is not None or self._clock.now() >= key.valid_until:
+            raise CharterInvalid(
+                f"The signing key {mine.id!r} of {self._me} is retired, or its time is over (charter version"
+                f" {self._charter.version}): nobody would believe what it signs. Put the new key into the ring."
             )
 
     def _say_again(self, tx: Transaction, topic: Topic) -> None:
@@ -367,21 +378,28 @@ class Post:
     def _compare_with_carrier(self) -> None:
         places = [(t.name, p) for t in self._written.values() for p in range(t.partitions)]
         ends = {place: self._stream.end(*place) for place in places}
-        last = last_of_ours(self._stream, self._authenticator, self._me, ends)
+        last = last_of_ours(self._stream, self._authenticator, self._me, ends, self._clock.now())
         with self._database.transaction() as tx:
             for place, end in ends.items():
                 self._compare(tx, place, end, last.get(place))
 
     def _compare(self, tx: Transaction, place: Place, end: int, last: Last | None) -> None:
         at, topic = self._outbox.place(tx, *place), self._written[place[0]]
-        if last is not None and last[:2] >= (at.epoch, at.seq) and last != (at.epoch, at.seq, at.hash):
+        if last is not None and last[:2] >= (at.epoch, at.seq) and last[:3] != (at.epoch, at.seq, at.hash):
             # Restored from a backup, or another relay wrote: sealing on from here would fork the stream.
-            self._outbox.begin_epoch(tx, topic, above=last[0])
+            not_before = min(last.sealed_at, self._clock.now() + _CLOCK_BEHIND)
+            self._outbox.begin_epoch(tx, topic, above=last.epoch, not_before=not_before)
             self._say_again(tx, topic)
             log.warning("post.epoch_begun", topic=topic.name, reason="record_behind")
         elif end <= at.seq:
             # The carrier never saw, or lost, some of what we wrote in this epoch.
             self._outbox.send_again(tx, *place)
+
+    def _leave_retired_keys(self) -> None:
+        with self._database.transaction() as tx:
+            for topic in self._outbox.begin_after_retired(tx):
+                self._say_again(tx, topic)
+                log.warning("post.epoch_begun", topic=topic.name, reason="retired_key")
 
 
 def _carriers(written: Iterable[Topic]) -> list[Topic]:

@@ -1,12 +1,15 @@
 """What the carrier holds of our own streams: how a writer that was restored from a backup finds out, before it seals.
 
 Sealing on from an old record would give a number a second envelope, and freeze the stream at every reader. Refuses to
-take the carrier's word: only what we signed ourselves, for that place, counts.
+take the carrier's word: only what a key of ours signed, for that place, counts. Also what a thief of a key signed: a
+reader may have taken it before the key was retired, and what we write must be above it.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
+from events.chain import last_epoch
 from events.envelope import unpack
 from events.errors import EnvelopeInvalid, StreamUnavailable
 from events.inbox import Place
@@ -18,16 +21,22 @@ LOOKED_AT: Final = 1000
 _PATIENCE: Final = 10.0
 """Seconds to wait for a record that the carrier says it holds."""
 
-Last = tuple[int, int, bytes]
-"""Epoch, number and hash of an envelope of ours."""
+class Last(NamedTuple):
+    """An envelope of ours."""
+
+    epoch: int
+    seq: int
+    hash: bytes
+    sealed_at: datetime
 
 
 def last_of_ours(
-    stream: Stream, authenticator: Authenticator, writer: str, ends: Mapping[Place, int]
+    stream: Stream, authenticator: Authenticator, writer: str, ends: Mapping[Place, int], now: datetime
 ) -> dict[Place, Last]:
     """The furthest envelope that `writer` signed, among the last LOOKED_AT records of each place; none where none is.
 
     ends    place -> the carrier's next offset there
+    now     a stream epoch that cannot be at this time is no reader's
     raises  StreamUnavailable
     """
     positions = {place: max(0, end - LOOKED_AT) for place, end in ends.items() if end > 0}
@@ -40,7 +49,7 @@ def last_of_ours(
             place = (record.topic, record.partition)
             positions[place] = record.offset + 1
             found = _ours(authenticator, writer, record)
-            if found:
+            if found and found.epoch < last_epoch(now):
                 last[place] = max(found, last.get(place, found))
         positions = {place: at for place, at in positions.items() if at < ends[place]}
     return last
@@ -54,5 +63,6 @@ def _ours(authenticator: Authenticator, writer: str, record: Delivered) -> Last 
     header = envelope.header
     if (header.writer, header.topic, header.partition) != (writer, record.topic, record.partition):
         return None
-    fault, _ = authenticator.check(envelope)
-    return None if fault else (header.epoch, header.seq, envelope.hash)
+    if not authenticator.bears_signature(envelope):
+        return None
+    return Last(header.epoch, header.seq, envelope.hash, header.sealed_at)

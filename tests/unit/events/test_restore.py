@@ -118,7 +118,7 @@ def test_a_writer_begins_above_the_epoch_that_a_reader_has_seen(pair):
     "wrong",
     [
         head("evaluate.KH.TH"), head("keys.KH"), head("linkage.TH"), head(partition=7), head(partition=-1),
-        head(epoch=10**9),
+        head(epoch=10**10),
     ],
 )
 def test_a_reader_speaks_only_of_streams_that_it_reads(pair, wrong):
