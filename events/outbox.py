@@ -237,11 +237,8 @@ class Outbox:
         at = self.place(tx, head.topic, head.partition)
         if head.epoch < at.epoch or (head.epoch == at.epoch and head.seq <= at.acked):
             return None
-        if head.epoch >= last_epoch(self._clock.now()):
-            return "head_of_no_stream"  # no epoch that can be, or none that we could go beyond
         if (head.epoch, head.seq) > (at.epoch, at.seq):
-            self.begin_epoch(tx, topic, above=head.epoch)
-            return "reader_is_ahead"
+            return self._go_beyond(tx, topic, at, head.epoch)
         if self._hash_at(tx, at, head.seq) != bytes.fromhex(head.hash):
             self.begin_epoch(tx, topic)
             return "reader_has_another"
@@ -259,11 +256,10 @@ class Outbox:
         if want.from_seq < 0 or (want.reseal and topic.reader is None):
             return "want_without_sense"
         at = self.place(tx, want.topic, want.partition)
-        if want.epoch < at.epoch or want.epoch >= last_epoch(self._clock.now()):
-            return None  # of a stream epoch that is over, or cannot be
-        if want.epoch > at.epoch:
-            self.begin_epoch(tx, topic, above=want.epoch)  # it has seen one there, of ours or of a thief's
-            return "reader_is_ahead"
+        if want.epoch > at.epoch and topic.reader == reader:
+            return self._go_beyond(tx, topic, at, want.epoch)
+        if want.epoch != at.epoch:
+            return None  # of a stream epoch that is over; or somebody says in public that he has seen a later one
         # What is at or below `acked` the reader had confirmed itself, and we dropped then.
         if (
             want.from_seq <= at.acked
@@ -274,6 +270,13 @@ class Outbox:
             return "want_of_what_is_gone"
         self.send_again(tx, want.topic, want.partition, want.from_seq)
         return None
+
+    def _go_beyond(self, tx: Transaction, topic: Topic, at: Place, epoch: int) -> str:
+        """A reader has seen more than we know of, ours before a restore or a thief's: begin above it."""
+        if epoch > at.epoch and epoch >= last_epoch(self._clock.now()):
+            return "implausible_epoch"
+        self.begin_epoch(tx, topic, above=epoch)
+        return "reader_is_ahead"
 
     @staticmethod
     def _hash_at(tx: Transaction, at: Place, seq: int) -> bytes | None:
@@ -342,7 +345,8 @@ class Outbox:
     def begin_after_retired(self, tx: Transaction) -> list[Topic]:
         """Begin anew each topic whose present epoch a retired key of ours began, or is named in. Returns them.
 
-        Who has the key can write into what it signed, for readers that have not come so far.
+        Whoever has the key can write into what it signed, for readers that have not come so far. The new epoch bears
+        the highest number that can be, but one: above whatever the thief has used, which we need not know.
         """
         retired = {key.id: key.last for key in self._charter.party(self._me).signing if key.last is not None}
         begun = []
@@ -350,7 +354,7 @@ class Outbox:
             named = max((at.epoch for last in retired.values() for at in last if at.topic == topic.name), default=0)
             places = [self.place(tx, topic.name, partition) for partition in range(topic.partitions)]
             if any(at.begun_by in retired or at.epoch <= named for at in places):
-                self.begin_epoch(tx, topic, above=named)
+                self.begin_epoch(tx, topic, above=max(named, last_epoch(self._clock.now()) - 2))
                 begun.append(topic)
         return begun
 

@@ -92,17 +92,12 @@ class Authenticator:
             return Parcel(topic, delivered, envelope, fault="misplaced")
         if header.writer != topic.writer:
             return Parcel(topic, delivered, envelope, fault="wrong_writer")
-        fault, wait = self._check(envelope, now)
+        fault, wait = self.check(envelope, now)
         key, _ = self._keys.get((header.writer, header.key_id), (None, b""))
         until = LONG_AGO if key is None or key.last is not None else key.valid_until
         return Parcel(topic, delivered, envelope, envelope.hash, fault, wait, until)
 
-    def bears_signature(self, envelope: Envelope) -> bool:
-        """Whether a key of its writer's signed it, whenever, and whoever had the key."""
-        _, public = self._keys.get((envelope.header.writer, envelope.header.key_id), (None, b""))
-        return bool(public) and envelope.is_signed_by(public)
-
-    def _check(self, envelope: Envelope, now: datetime) -> tuple[str | None, str | None]:
+    def check(self, envelope: Envelope, now: datetime) -> tuple[str | None, str | None]:
         """(fault, wait) of the signature and of what it is under."""
         header = envelope.header
         newer = NEWER_CHARTER if header.charter_version > self._version else None

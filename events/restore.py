@@ -1,15 +1,13 @@
 """What the carrier holds of our own streams: how a writer that was restored from a backup finds out, before it seals.
 
 Sealing on from an old record would give a number a second envelope, and freeze the stream at every reader. Refuses to
-take the carrier's word: only what a key of ours signed, for that place, counts. Also what a thief of a key signed: a
-reader may have taken it before the key was retired, and what we write must be above it.
+take the carrier's word: only what we signed ourselves, for that place, counts.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from events.chain import last_epoch
 from events.envelope import unpack
 from events.errors import EnvelopeInvalid, StreamUnavailable
 from events.inbox import Place
@@ -36,7 +34,6 @@ def last_of_ours(
     """The furthest envelope that `writer` signed, among the last LOOKED_AT records of each place; none where none is.
 
     ends    place -> the carrier's next offset there
-    now     a stream epoch that cannot be at this time is no reader's
     raises  StreamUnavailable
     """
     positions = {place: max(0, end - LOOKED_AT) for place, end in ends.items() if end > 0}
@@ -48,14 +45,14 @@ def last_of_ours(
         for record in delivered:
             place = (record.topic, record.partition)
             positions[place] = record.offset + 1
-            found = _ours(authenticator, writer, record)
-            if found and found.epoch < last_epoch(now):
+            found = _ours(authenticator, writer, record, now)
+            if found:
                 last[place] = max(found, last.get(place, found))
         positions = {place: at for place, at in positions.items() if at < ends[place]}
     return last
 
 
-def _ours(authenticator: Authenticator, writer: str, record: Delivered) -> Last | None:
+def _ours(authenticator: Authenticator, writer: str, record: Delivered, now: datetime) -> Last | None:
     try:
         envelope = unpack(record.value)
     except EnvelopeInvalid:
@@ -63,6 +60,5 @@ def _ours(authenticator: Authenticator, writer: str, record: Delivered) -> Last 
     header = envelope.header
     if (header.writer, header.topic, header.partition) != (writer, record.topic, record.partition):
         return None
-    if not authenticator.bears_signature(envelope):
-        return None
-    return Last(header.epoch, header.seq, envelope.hash, header.sealed_at)
+    fault, _ = authenticator.check(envelope, now)
+    return None if fault else Last(header.epoch, header.seq, envelope.hash, header.sealed_at)
