@@ -356,6 +356,10 @@ def test_a_time_that_has_not_come(world):
     later = world.region.clock.now() + timedelta(hours=1)
     world.log(LINKAGE).append(world.signed(LINKAGE, after=True, sealed_at=later))
     assert world.found() == [("ahead_of_time", LINKAGE, 4)]
+    world.log(LINKAGE).append(world.signed(LINKAGE, after=True, sealed_at=world.region.clock.now()))
+    assert world.found() == [("ahead_of_time", LINKAGE, 4), ("backdated", LINKAGE, 5)]
+    world.log(LINKAGE)[-1] = anew(world, epoch=2, sealed_at=world.region.clock.now())
+    assert world.found() == [("ahead_of_time", LINKAGE, 4)]  # as readers do, which believe it now and not then
 
 
 @pytest.mark.parametrize("at", [

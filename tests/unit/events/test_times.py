@@ -212,10 +212,12 @@ def test_a_reader_forgets_the_sealing_keys_that_a_writer_does_not_say_again(pair
 
 def test_the_time_that_a_reader_remembers_is_kept_with_its_head(pair):
     spoken(pair, 1)
+    pair.region.clock.advance(HOUR)
+    spoken(pair, 2)
     with pair.matcher.database.reading() as tx:
         ((kept,),) = tx.execute("SELECT sealed_at FROM inbox_streams WHERE topic = ?", (LINKAGE,))
     assert datetime.fromisoformat(kept) == times(pair)[-1]
     pair.restart()
-    pair.deliver(pair.forged(1, 66, sealed_at=times(pair)[-1] - timedelta(seconds=1)))
+    pair.deliver(pair.forged(2, 66, sealed_at=times(pair)[-1] - timedelta(seconds=1)))
     pair.receive()
-    assert pair.got == [1]
+    assert pair.got == [1, 2]
