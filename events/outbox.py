@@ -15,10 +15,10 @@ what is older than their head for the work of a thief. Nothing is sealed outside
 would take. A stream that a retired key began is begun anew.
 
 Beside each sealed row stands its body under a key of our own: it goes with the row, and is opened only when the reader
-can no longer open what we sent and asks for the event again.
+can no longer open what we sent and asks for the event again (events.answers).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -32,7 +32,6 @@ from events.directory import SealingKey
 from events.envelope import NO_HASH, Envelope, Header, pack, unpack
 from events.errors import CharterInvalid
 from events.ids import new_id
-from events.messages import Body, Head, Want
 from keys import seal
 from keys.ring import KeyRing
 
@@ -48,9 +47,6 @@ _TABLES: Final = (
     "CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox_rows (id) WHERE sent = 0",
 )
 _KEPT_KEY: Final = "outbox"
-_RESEALS_AT_ONCE: Final = 64
-NEVER_SEALED_ANEW = frozenset({"linkage"})
-"""Their events must not come late: an old `tell` sealed anew would overtake a newer `hold`. The stream begins anew."""
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 """Most bytes of envelopes that `unsent` holds in memory, beyond the first row."""
 
@@ -82,7 +78,7 @@ class Outbox:
         self._ring = ring
         self._database = database
         self._clock = clock
-        self._topics = {t.name: t for t in charter.written_by(me)}
+        self.topics: Mapping[str, Topic] = {t.name: t for t in charter.written_by(me)}
 
     def create(self) -> None:
         """Make the tables, the streams' first records, and the key that kept bodies stand under."""
@@ -90,7 +86,7 @@ class Outbox:
         if all(version.id != _KEPT_KEY for version in self._ring.versions("store")):
             self._ring.add("store", _KEPT_KEY, seal.new_key(), valid_from=self._clock.now())
         with self._database.transaction() as tx:
-            for topic in self._topics.values():
+            for topic in self.topics.values():
                 self._create_streams(tx, topic)
 
     def _create_streams(self, tx: Transaction, topic: Topic) -> None:
@@ -187,14 +183,10 @@ class Outbox:
         name, part, epoch, seq, digest, acked, tick, at, begun_by = rows[0]
         return Place(name, part, epoch, seq, digest, acked, tick, datetime.fromisoformat(at), begun_by)
 
-    def writes(self, topic: str) -> bool:
-        """Whether this topic is ours to write."""
-        return topic in self._topics
-
     def due(self, tx: Transaction, tick: int) -> list[tuple[Topic, int]]:
         """The streams without an envelope in this tick."""
         rows = tx.execute("SELECT topic, part FROM outbox_streams WHERE tick < ? ORDER BY topic, part", (tick,))
-        return [(self._topics[topic], partition) for topic, partition in rows if topic in self._topics]
+        return [(self.topics[topic], partition) for topic, partition in rows if topic in self.topics]
 
     # ---- sending
 
@@ -227,59 +219,11 @@ class Outbox:
             (topic, partition, from_seq),
         )
 
-    # ---- what readers say
-
-    def heed(self, tx: Transaction, reader: str, head: Head) -> str | None:
-        """Let go of what the reader has applied. Returns what is wrong with the head, if anything is."""
-        topic = self._topics.get(head.topic)
-        if topic is None or topic.reader != reader or not 0 <= head.partition < topic.partitions:
-            return "head_of_no_stream"
-        at = self.place(tx, head.topic, head.partition)
-        if head.epoch < at.epoch or (head.epoch == at.epoch and head.seq <= at.acked):
-            return None
-        if (head.epoch, head.seq) > (at.epoch, at.seq):
-            return self._go_beyond(tx, topic, at, head.epoch)
-        if self._hash_at(tx, at, head.seq) != bytes.fromhex(head.hash):
-            self.begin_epoch(tx, topic)
-            return "reader_has_another"
-        self._let_go(tx, at, head.seq)
-        return None
-
-    def answer(self, tx: Transaction, reader: str, want: Want, to: SealingKey | None) -> str | None:
-        """Send again what a reader asks for, and seal anew what it can no longer open. Returns what is wrong, if any.
-
-        to       the reader's present sealing key; None: unknown, then nothing is sealed anew until it asks again
-        """
-        topic = self._topics.get(want.topic)
-        if topic is None or topic.reader not in {reader, None} or not 0 <= want.partition < topic.partitions:
-            return "want_of_no_stream"
-        if want.from_seq < 0 or (want.reseal and topic.reader is None):
-            return "want_without_sense"
-        at = self.place(tx, want.topic, want.partition)
-        if want.epoch > at.epoch and topic.reader == reader:
-            return self._go_beyond(tx, topic, at, want.epoch)
-        if want.epoch != at.epoch:
-            return None  # of a stream epoch that is over; or somebody says in public that he has seen a later one
-        # What is at or below `acked` the reader had confirmed itself, and we dropped then.
-        if (
-            want.from_seq <= at.acked
-            or (want.reseal and topic.family in NEVER_SEALED_ANEW)
-            or (to and not self._seal_anew(tx, topic, at, want.reseal, to))
-        ):
-            self.begin_epoch(tx, topic)
-            return "want_of_what_is_gone"
-        self.send_again(tx, want.topic, want.partition, want.from_seq)
-        return None
-
-    def _go_beyond(self, tx: Transaction, topic: Topic, at: Place, epoch: int) -> str:
-        """A reader has seen more than we know of, ours before a restore or a thief's: begin above it."""
-        if epoch > at.epoch and epoch >= last_epoch(self._clock.now()):
-            return "implausible_epoch"
-        self.begin_epoch(tx, topic, above=epoch)
-        return "reader_is_ahead"
+    # ---- what readers have confirmed, and what is kept
 
     @staticmethod
-    def _hash_at(tx: Transaction, at: Place, seq: int) -> bytes | None:
+    def hash_at(tx: Transaction, at: Place, seq: int) -> bytes | None:
+        """The hash of one of our envelopes; None: not written, or let go of."""
         if seq == at.seq:
             return at.hash
         rows = tx.execute(
@@ -289,31 +233,24 @@ class Outbox:
         return bytes(rows[0][0]) if rows else None
 
     @staticmethod
-    def _let_go(tx: Transaction, at: Place, seq: int) -> None:
+    def let_go(tx: Transaction, at: Place, seq: int) -> None:
+        """The reader has everything up to this number."""
         tx.execute("UPDATE outbox_streams SET acked = ? WHERE topic = ? AND part = ?", (seq, at.topic, at.partition))
         tx.execute(
             "DELETE FROM outbox_rows WHERE epoch = ? AND topic = ? AND part = ? AND seq <= ?",
             (at.epoch, at.topic, at.partition, seq),
         )
 
-    def _seal_anew(self, tx: Transaction, topic: Topic, at: Place, events: Sequence[UUID], to: SealingKey) -> bool:
-        """Write these events again at the head, for the reader's present key. False: one is no longer kept."""
-        for event in events[:_RESEALS_AT_ONCE]:
-            rows = tx.execute(
-                "SELECT kept, envelope FROM outbox_rows WHERE epoch = ? AND topic = ? AND part = ? AND event_id = ?"
-                " ORDER BY seq DESC LIMIT 1",
-                (at.epoch, at.topic, at.partition, str(event)),
-            )
-            if not rows or rows[0][0] is None:
-                return False
-            last = unpack(rows[0][1]).header
-            if (last.sealing_key, last.charter_version) == (to.id, self._charter.version):
-                continue  # asked for again while the new copy is on its way
-            plain = seal.unseal(self._kept_key(), rows[0][0], event.bytes)
-            # The event only: what the body said of its tick and of streams was true when it was first sealed.
-            lasting = Body(items=Body.model_validate_json(plain).items)
-            self.put(tx, topic, at.partition, lasting.padded_to(len(plain)), to=to, event_id=event)
-        return True
+    def kept(self, tx: Transaction, at: Place, event: UUID) -> tuple[bytes, Header] | None:
+        """The plain body of an event, and the header that it was last sealed under; None: it is no longer kept."""
+        rows = tx.execute(
+            "SELECT kept, envelope FROM outbox_rows WHERE epoch = ? AND topic = ? AND part = ? AND event_id = ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (at.epoch, at.topic, at.partition, str(event)),
+        )
+        if not rows or rows[0][0] is None:
+            return None
+        return seal.unseal(self._kept_key(), rows[0][0], event.bytes), unpack(rows[0][1]).header
 
     # ---- stream epochs
 
@@ -350,7 +287,7 @@ class Outbox:
         """
         retired = {key.id: key.last for key in self._charter.party(self._me).signing if key.last is not None}
         begun = []
-        for topic in self._topics.values():
+        for topic in self.topics.values():
             named = max((at.epoch for last in retired.values() for at in last if at.topic == topic.name), default=0)
             places = [self.place(tx, topic.name, partition) for partition in range(topic.partitions)]
             if any(at.begun_by in retired or at.epoch <= named for at in places):
@@ -361,7 +298,7 @@ class Outbox:
     def refills(self, tx: Transaction) -> tuple[Topic, ...]:
         """The topics whose stream was begun anew here, and whose live state is not written yet."""
         rows = tx.execute("SELECT DISTINCT topic FROM outbox_streams WHERE refill = 1 ORDER BY topic")
-        return tuple(self._topics[topic] for (topic,) in rows if topic in self._topics)
+        return tuple(self.topics[topic] for (topic,) in rows if topic in self.topics)
 
     @staticmethod
     def refilled(tx: Transaction, topic: Topic) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from events.answers import Answers
 from events.chain import Verdict, last_epoch
 from events.charter import Charter, SigningKey, Topic
 from events.clock import LONG_AGO, Clock
@@ -26,7 +27,6 @@ from events.envelope import Envelope, Header, read_body, unpack
 from events.errors import EnvelopeInvalid, NotYet, Refused
 from events.inbox import Place, Reading
 from events.messages import Body
-from events.outbox import Outbox
 from events.stream import Delivered
 from keys.errors import InvalidElement, InvalidProof, InvalidScalar, SealBroken, UnknownKey
 from keys.ring import KeyRing
@@ -132,7 +132,7 @@ class Receiver:
     charter: Charter
     ring: KeyRing
     directory: Directory
-    outbox: Outbox
+    answers: Answers
     clock: Clock
 
     def take(self, tx: Transaction, parcels: Iterable[Parcel], handlers: Mapping[str, Handler]) -> "Round":
@@ -257,15 +257,15 @@ class Round:
 
     def _heed(self, header: Header, body: Body) -> None:
         """What a reader of our streams says of them. Saying it twice changes nothing."""
-        outbox, directory = self._r.outbox, self._r.directory
+        answers, directory = self._r.answers, self._r.directory
         for head in body.heads:
-            self._note(header, outbox.heed(self._tx, header.writer, head))
+            self._note(header, answers.heed(self._tx, header.writer, head))
         if body.wants:
             key = directory.sealing_key(header.writer, self._r.clock.now(), self._tx)
             for want in body.wants:
-                if header.recipient is None and not outbox.writes(want.topic):
+                if header.recipient is None and want.topic not in answers.outbox.topics:
                     continue  # said in public, to whoever writes it
-                self._note(header, outbox.answer(self._tx, header.writer, want, key))
+                self._note(header, answers.answer(self._tx, header.writer, want, key))
 
     def _learn(self, tx: Transaction, header: Header, body: Body) -> None:
         """`keys.*`: each announcement for itself, so that a wrong one spoils no other.
@@ -273,7 +273,7 @@ class Round:
         A new stream epoch begins with all that its writer still stands by: a sealing key that is not among it may be a
         thief's, or one that a restored writer does not have.
         """
-        if header.seq == 0 and not self._r.outbox.writes(header.topic):
+        if header.seq == 0 and header.topic not in self._r.answers.outbox.topics:
             self._r.directory.forget_sealing_keys(tx, header.writer)
         for item in body.items:
             try:

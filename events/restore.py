@@ -1,16 +1,18 @@
-"""What the carrier holds of our own streams: how a writer that was restored from a backup finds out, before it seals.
+"""Before a party seals anything: what the carrier holds of its streams, and which it must begin anew.
 
-Sealing on from an old record would give a number a second envelope, and freeze the stream at every reader. Refuses to
-take the carrier's word: only what we signed ourselves, for that place, counts.
+Sealing on from an old record, as after a restore from a backup, would give a number a second envelope, and freeze the
+stream at every reader. Refuses to take the carrier's word: only what we signed ourselves, for that place, counts.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from events.database import Transaction
 from events.envelope import unpack
 from events.errors import EnvelopeInvalid, StreamUnavailable
 from events.inbox import Place
+from events.outbox import Outbox
 from events.receiving import Authenticator
 from events.stream import Delivered, Stream
 
@@ -18,6 +20,8 @@ LOOKED_AT: Final = 1000
 """How many of the last records of each stream are read. A resend that a crash cut short can hide more than so many."""
 _PATIENCE: Final = 10.0
 """Seconds to wait for a record that the carrier says it holds."""
+_CLOCK_BEHIND: Final = timedelta(days=1)
+"""How far the clock of a restored machine may be behind what it sealed before."""
 
 class Last(NamedTuple):
     """An envelope of ours."""
@@ -62,3 +66,24 @@ def _ours(authenticator: Authenticator, writer: str, record: Delivered, now: dat
         return None
     fault, _ = authenticator.check(envelope, now)
     return None if fault else Last(header.epoch, header.seq, envelope.hash, header.sealed_at)
+
+
+def mend(
+    tx: Transaction, outbox: Outbox, ends: Mapping[Place, int], last: Mapping[Place, Last], now: datetime
+) -> dict[str, str]:
+    """Begin anew what we cannot go on with, and send again what the carrier lacks.
+
+    returns  topic -> why it was begun anew; their live state must follow, in this transaction for `keys.*`
+    """
+    begun: dict[str, str] = {}
+    for place, end in ends.items():
+        at, found = outbox.place(tx, *place), last.get(place)
+        if found and found[:2] >= (at.epoch, at.seq) and found[:3] != (at.epoch, at.seq, at.hash):
+            # Restored from a backup, or another relay wrote: sealing on from here would fork the stream.
+            not_before = min(found.sealed_at, now + _CLOCK_BEHIND)
+            outbox.begin_epoch(tx, outbox.topics[place[0]], above=found.epoch, not_before=not_before)
+            begun[place[0]] = "record_behind"
+        elif end <= at.seq:
+            # The carrier never saw, or lost, some of what we wrote in this epoch.
+            outbox.send_again(tx, *place)
+    return begun | {topic.name: "retired_key" for topic in outbox.begin_after_retired(tx)}

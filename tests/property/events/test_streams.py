@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from posts import LINKAGE, Posts
 
-from events import outbox
+from events import answers
 from events.database import open_database
 from events.envelope import pack, unpack
 from events.errors import NotYet
@@ -301,7 +301,7 @@ class Streams(RuleBasedStateMachine):
 
 
 def test_a_carrier_at_its_worst_loses_repeats_and_invents_nothing(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(outbox, "NEVER_SEALED_ANEW", frozenset())  # it plays on linkage's topic as on any other
+    monkeypatch.setattr(answers, "NEVER_SEALED_ANEW", frozenset())  # it plays on linkage's topic as on any other
     class Machine(Streams):
         make_region = staticmethod(
             lambda: Posts(tmp_path_factory.mktemp("region"), Mischief(), linkage_partitions=PARTITIONS)
