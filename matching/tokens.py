@@ -59,7 +59,7 @@ def blind(inputs: Sequence[bytes | None]) -> Blinding:
     cost     a hash and a multiplication an input
     """
     blinds, blinded = oprf.blind([secrets.token_bytes(32) if one is None else one for one in inputs])
-    return Blinding(tuple(blinds), tuple(Blinded(element) for element in blinded))
+    return Blinding(tuple(blinds), tuple(map(Blinded, blinded)))
 
 
 def unblind(blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence[Element]) -> list[Token]:
@@ -74,7 +74,7 @@ def unblind(blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence
             f"A batch of {len(blinds)} was sent; the holders answered {len(first)} and {len(second)}. Ask again."
         )
     try:  # an answer of the identity, which would leave the token under the other holder's share alone, is refused too
-        return [Token(element) for element in shares.unblind(blinds, first, second)]
+        return list(map(Token, shares.unblind(blinds, first, second)))
     except (InvalidElement, InvalidScalar) as error:
         raise BatchInvalid("Both holders' answers do not make tokens: ask both again, and keep what came.") from error
 

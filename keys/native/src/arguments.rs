@@ -86,14 +86,43 @@ pub fn weights(values: &Bound<'_, PyAny>) -> PyResult<Vec<Scalar>> {
     Ok(out)
 }
 
-/// What is hashed: people's identifiers, so overwritten after use.
-pub fn messages(values: &Bound<'_, PyAny>) -> PyResult<Vec<Zeroizing<Vec<u8>>>> {
-    let mut out = Vec::with_capacity(values.len()?);
+/// What is hashed, one after another: people's identifiers, so overwritten after use.
+pub struct Messages {
+    joined: Zeroizing<Vec<u8>>,
+    ends: Vec<usize>,
+}
+
+impl Messages {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn each(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        (0..self.len()).map(|i| &self.joined[if i == 0 { 0 } else { self.ends[i - 1] }..self.ends[i]])
+    }
+
+    /// All of one length.
+    pub fn of(joined: Vec<u8>, length: usize) -> Messages {
+        let ends = (1..=joined.len() / length).map(|i| i * length).collect();
+        Messages { joined: Zeroizing::new(joined), ends }
+    }
+}
+
+pub fn messages(values: &Bound<'_, PyAny>) -> PyResult<Messages> {
+    let mut total = 0;
     each_of(values, |_, _, value| {
-        out.push(Zeroizing::new(value.to_vec()));
+        total += value.len();
         Ok(())
     })?;
-    Ok(out)
+    // room for all at once: a vector that grows leaves copies behind
+    let mut joined = Zeroizing::new(Vec::with_capacity(total));
+    let mut ends = Vec::with_capacity(values.len()?);
+    each_of(values, |_, _, value| {
+        joined.extend_from_slice(value);
+        ends.push(joined.len());
+        Ok(())
+    })?;
+    Ok(Messages { joined, ends })
 }
 
 /// 64 bytes each.

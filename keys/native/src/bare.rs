@@ -7,9 +7,9 @@ use curve25519_dalek::traits::VartimeMultiscalarMul;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use zeroize::Zeroizing;
 
-use crate::group::{Bytes, Tag, Uniform, hash};
+use crate::arguments::Messages;
+use crate::group::{Bytes, Tag, Uniform, hash_one};
 use crate::refusal::Refusal;
 
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ enum Operation {
 #[pyclass(frozen)]
 pub struct Bare {
     operations: Vec<Operation>,
-    inputs: Vec<Zeroizing<Vec<u8>>>,
+    inputs: Messages,
     tag: Tag,
     encoded: Vec<CompressedRistretto>,
     points: Vec<RistrettoPoint>,
@@ -51,7 +51,7 @@ impl Bare {
         let points: Vec<_> = random.iter().map(RistrettoPoint::from_uniform_bytes).collect();
         Ok(Bare {
             operations,
-            inputs: random.iter().map(|bytes| Zeroizing::new(bytes[..32].to_vec())).collect(),
+            inputs: Messages::of(random.iter().flat_map(|bytes| bytes[..32].to_vec()).collect(), 32),
             tag: Tag::of(dst)?,
             encoded: points.iter().map(RistrettoPoint::compress).collect(),
             points,
@@ -68,7 +68,9 @@ impl Bare {
 impl Bare {
     fn run_one(&self, operation: Operation) {
         match operation {
-            Operation::Hash => drop(black_box(hash(&self.inputs, &self.tag))),
+            Operation::Hash => self.inputs.each().for_each(|input| {
+                black_box(hash_one(input, &self.tag));
+            }),
             Operation::Multiply => self.points.iter().zip(&self.scalars).for_each(|(point, scalar)| {
                 black_box(point * scalar);
             }),

@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use curve25519_dalek::ristretto::CompressedRistretto;
-use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
+use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use sha2::{Digest, Sha512};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
+use crate::arguments::Messages;
 use crate::refusal::{Refusal, not_canonical};
 
 pub type Bytes = [u8; 32];
@@ -15,7 +16,10 @@ pub type Uniform = [u8; 64];
 
 const IDENTITY: Bytes = [0; 32];
 
-/// 1/2: the library encodes doubles of many elements much faster than each element, so products are made halved.
+/// Elements that are encoded with one inversion.
+const PART: usize = 256;
+
+/// 1/2: the library encodes the doubles of many elements with one inversion, so products are made halved.
 static HALF: LazyLock<Scalar> = LazyLock::new(|| Scalar::from(2u8).invert());
 
 /// Every expansion begins with one block of zeros: hashed once.
@@ -33,19 +37,23 @@ impl Tag {
     }
 }
 
-/// expand_message_xmd with SHA-512 to 64 bytes, which is one block. Source: RFC 9380 section 5.3.1.
+/// `expand_message_xmd` with SHA-512 to 64 bytes, which is one block. Source: RFC 9380 section 5.3.1.
 fn expand(message: &[u8], tag: &Tag) -> Zeroizing<Uniform> {
     let start = PADDED.clone().chain_update(message).chain_update([0, 64, 0]).chain_update(&tag.0);
     let first: Zeroizing<Uniform> = Zeroizing::new(start.finalize().into());
     Zeroizing::new(Sha512::new().chain_update(*first).chain_update([1]).chain_update(&tag.0).finalize().into())
 }
 
-pub fn map(inputs: &[Zeroizing<Uniform>]) -> Zeroizing<Vec<RistrettoPoint>> {
-    Zeroizing::new(inputs.iter().map(|input| RistrettoPoint::from_uniform_bytes(input)).collect())
+pub fn map(inputs: &[Zeroizing<Uniform>]) -> Vec<Bytes> {
+    inputs.iter().map(|input| RistrettoPoint::from_uniform_bytes(input).compress().to_bytes()).collect()
 }
 
-pub fn hash(inputs: &[Zeroizing<Vec<u8>>], tag: &Tag) -> Zeroizing<Vec<RistrettoPoint>> {
-    Zeroizing::new(inputs.iter().map(|input| RistrettoPoint::from_uniform_bytes(&expand(input, tag))).collect())
+pub fn hash(inputs: &Messages, tag: &Tag) -> Vec<Bytes> {
+    inputs.each().map(|input| hash_one(input, tag).compress().to_bytes()).collect()
+}
+
+pub fn hash_one(input: &[u8], tag: &Tag) -> RistrettoPoint {
+    RistrettoPoint::from_uniform_bytes(&expand(input, tag))
 }
 
 /// Uniform to within 2^-259; zero comes once in 2^252 draws, and is then refused wherever it would multiply.
@@ -64,60 +72,82 @@ pub fn reduce(uniform: &[u8]) -> Result<Bytes, Refusal> {
 
 /// Refuses what is not canonical, and the identity.
 pub fn decode(elements: &[Bytes]) -> Result<Vec<RistrettoPoint>, Refusal> {
-    match elements.iter().position(|bytes| bytes == &IDENTITY) {
-        Some(i) => Err(not_canonical(i, elements.len())),
-        None => decode_terms(elements),
-    }
+    refuse_identity(elements)?;
+    decode_terms(elements)
 }
 
 /// As `decode`, for plain sums, in which the identity may stand.
 pub fn decode_terms(elements: &[Bytes]) -> Result<Vec<RistrettoPoint>, Refusal> {
-    let decode_one = |(i, bytes): (usize, &Bytes)| {
-        CompressedRistretto(*bytes).decompress().ok_or_else(|| not_canonical(i, elements.len()))
-    };
-    elements.iter().enumerate().map(decode_one).collect()
+    let mut points = Vec::with_capacity(elements.len());
+    for (i, bytes) in elements.iter().enumerate() {
+        points.push(CompressedRistretto(*bytes).decompress().ok_or_else(|| not_canonical(i, elements.len()))?);
+    }
+    Ok(points)
 }
 
-pub fn refuse_identity(points: &[RistrettoPoint]) -> Result<(), Refusal> {
-    match points.iter().position(IsIdentity::is_identity) {
-        Some(i) => Err(not_canonical(i, points.len())),
+/// A product is the identity where an element was: no scalar that multiplies is zero.
+pub fn refuse_identity(elements: &[Bytes]) -> Result<(), Refusal> {
+    match elements.iter().position(|bytes| bytes == &IDENTITY) {
+        Some(i) => Err(not_canonical(i, elements.len())),
         None => Ok(()),
     }
 }
 
-pub fn encode(points: &[RistrettoPoint]) -> Vec<Bytes> {
-    points.iter().map(|point| point.compress().to_bytes()).collect()
+/// Constant time in the scalar.
+pub fn multiply(points: &[RistrettoPoint], scalar: &Scalar) -> Vec<Bytes> {
+    let half = halved(scalar);
+    encode_doubled(points.iter().map(|point| point * *half), |_| ())
 }
 
-/// Half of each product, for `encode_doubled`. Constant time in the scalar.
-pub fn multiply(points: &[RistrettoPoint], scalar: &Scalar) -> Zeroizing<Vec<RistrettoPoint>> {
-    let half = Zeroizing::new(scalar * *HALF);
-    Zeroizing::new(points.iter().map(|point| point * *half).collect())
+/// Constant time in the scalars.
+pub fn multiply_each(points: &[RistrettoPoint], scalars: &[Scalar]) -> Vec<Bytes> {
+    encode_doubled(points.iter().zip(scalars).map(|(point, scalar)| point * *halved(scalar)), |_| ())
 }
 
-/// Half of each product, for `encode_doubled`. Constant time in the scalars.
-pub fn multiply_each(points: &[RistrettoPoint], scalars: &[Scalar]) -> Zeroizing<Vec<RistrettoPoint>> {
-    let half = |(point, scalar)| {
-        let half = Zeroizing::new(scalar * *HALF);
-        point * *half
-    };
-    Zeroizing::new(points.iter().zip(scalars).map(half).collect())
+/// Constant time in the scalars. Also the products decoded.
+pub fn hash_and_multiply(inputs: &Messages, tag: &Tag, scalars: &[Scalar]) -> (Vec<Bytes>, Vec<RistrettoPoint>) {
+    let halves = inputs.each().zip(scalars).map(|(input, scalar)| {
+        let hashed = Zeroizing::new(hash_one(input, tag));
+        *hashed * *halved(scalar)
+    });
+    let mut points = Vec::with_capacity(scalars.len());
+    let encoded = encode_doubled(halves, |halves| points.extend(halves.iter().map(|half| half + half)));
+    (encoded, points)
 }
 
-pub fn encode_doubled(halves: &[RistrettoPoint]) -> Vec<Bytes> {
-    RistrettoPoint::double_and_compress_batch(halves).iter().map(CompressedRistretto::to_bytes).collect()
+/// Constant time in the scalars.
+pub fn multiply_sums(left: &[RistrettoPoint], right: &[RistrettoPoint], scalars: &[Scalar]) -> Vec<Bytes> {
+    let sums = left.iter().zip(right).map(|(one, other)| one + other);
+    encode_doubled(sums.zip(scalars).map(|(sum, scalar)| sum * *halved(scalar)), |_| ())
 }
 
-pub fn doubled(halves: &[RistrettoPoint]) -> Vec<RistrettoPoint> {
-    halves.iter().map(|half| half + half).collect()
+fn halved(scalar: &Scalar) -> Zeroizing<Scalar> {
+    Zeroizing::new(scalar * *HALF)
+}
+
+/// Twice each point, encoded: in parts, of which little lies around. `also` sees each part before it is overwritten.
+fn encode_doubled(
+    mut halves: impl ExactSizeIterator<Item = RistrettoPoint>,
+    mut also: impl FnMut(&[RistrettoPoint]),
+) -> Vec<Bytes> {
+    let mut encoded = Vec::with_capacity(halves.len());
+    let mut part = Zeroizing::new(Vec::with_capacity(PART));
+    while halves.len() > 0 {
+        part.extend(halves.by_ref().take(PART));
+        also(&part);
+        encoded
+            .extend(RistrettoPoint::double_and_compress_batch(part.iter()).iter().map(CompressedRistretto::to_bytes));
+        part.zeroize();
+    }
+    encoded
 }
 
 pub fn multiply_base(scalar: &Scalar) -> Bytes {
     RistrettoPoint::mul_base(scalar).compress().to_bytes()
 }
 
-pub fn add(left: &[RistrettoPoint], right: &[RistrettoPoint]) -> Vec<RistrettoPoint> {
-    left.iter().zip(right).map(|(one, other)| one + other).collect()
+pub fn add(left: &[RistrettoPoint], right: &[RistrettoPoint]) -> Vec<Bytes> {
+    left.iter().zip(right).map(|(one, other)| (one + other).compress().to_bytes()).collect()
 }
 
 pub fn total(points: &[RistrettoPoint]) -> Bytes {

@@ -40,13 +40,13 @@ mod samaki_native {
     #[pyfunction]
     fn map_to_group<'py>(py: Python<'py>, inputs: Any<'_, 'py>) -> Many<'py> {
         let inputs = uniform(inputs)?;
-        list(py, &py.detach(|| group::encode(&group::map(&inputs))))
+        list(py, &py.detach(|| group::map(&inputs)))
     }
 
     #[pyfunction]
     fn hash_to_group<'py>(py: Python<'py>, inputs: Any<'_, 'py>, dst: &[u8]) -> Many<'py> {
         let (inputs, tag) = (messages(inputs)?, Tag::of(dst)?);
-        list(py, &py.detach(|| group::encode(&group::hash(&inputs, &tag))))
+        list(py, &py.detach(|| group::hash(&inputs, &tag)))
     }
 
     #[pyfunction]
@@ -55,11 +55,9 @@ mod samaki_native {
         let (inputs, tag) = (messages(inputs)?, Tag::of(dst)?);
         each(inputs.len(), scalars.len())?;
         let products = py.detach(|| {
-            let hashed = group::hash(&inputs, &tag);
-            group::refuse_identity(&hashed)?;
-            let halves = group::multiply_each(&hashed, &scalars);
-            let products = group::encode_doubled(&halves);
-            recent::remember(&products, group::doubled(&halves));
+            let (products, points) = group::hash_and_multiply(&inputs, &tag, &scalars);
+            group::refuse_identity(&products)?;
+            recent::remember(&products, points);
             Ok::<_, Refusal>(products)
         })?;
         list(py, &products)
@@ -79,10 +77,7 @@ mod samaki_native {
     fn multiply<'py>(py: Python<'py>, many: Any<'_, 'py>, scalar: Any<'_, 'py>) -> Many<'py> {
         let scalar = factor(scalar)?;
         let many = elements(many)?;
-        let products = py.detach(|| {
-            let halves = group::multiply(&recent::decoded(many)?.points, &scalar);
-            Ok::<_, Refusal>(group::encode_doubled(&halves))
-        })?;
+        let products = py.detach(|| Ok::<_, Refusal>(group::multiply(&recent::decoded(many)?.points, &scalar)))?;
         list(py, &products)
     }
 
@@ -91,10 +86,7 @@ mod samaki_native {
         let scalars = factors(scalars)?;
         let many = elements(many)?;
         each(many.len(), scalars.len())?;
-        let products = py.detach(|| {
-            let halves = group::multiply_each(&group::decode(&many)?, &scalars);
-            Ok::<_, Refusal>(group::encode_doubled(&halves))
-        })?;
+        let products = py.detach(|| Ok::<_, Refusal>(group::multiply_each(&group::decode(&many)?, &scalars)))?;
         list(py, &products)
     }
 
@@ -111,9 +103,9 @@ mod samaki_native {
         each(left.len(), scalars.len())?;
         let products = py.detach(|| {
             let (left, right) = (recent::decoded(left)?, recent::decoded(right)?);
-            let sums = group::add(&left.points, &right.points);
-            group::refuse_identity(&sums)?;
-            Ok::<_, Refusal>(group::encode_doubled(&group::multiply_each(&sums, &scalars)))
+            let products = group::multiply_sums(&left.points, &right.points, &scalars);
+            group::refuse_identity(&products)?;
+            Ok::<_, Refusal>(products)
         })?;
         list(py, &products)
     }
@@ -127,9 +119,8 @@ mod samaki_native {
     fn add<'py>(py: Python<'py>, left: Any<'_, 'py>, right: Any<'_, 'py>) -> Many<'py> {
         let (left, right) = (elements(left)?, elements(right)?);
         pair(left.len(), right.len())?;
-        let sums = py.detach(|| {
-            Ok::<_, Refusal>(group::encode(&group::add(&group::decode_terms(&left)?, &group::decode_terms(&right)?)))
-        })?;
+        let sums =
+            py.detach(|| Ok::<_, Refusal>(group::add(&group::decode_terms(&left)?, &group::decode_terms(&right)?)))?;
         list(py, &sums)
     }
 
