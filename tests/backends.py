@@ -18,9 +18,13 @@ def use(name):
     try:
         group.use(name)
     except BackendMissing as missing:
-        if os.environ.get("CI") == "true" and (name != "native" or _has_rust()):
+        if must_have(name):
             raise
         pytest.skip(str(missing))
+
+
+def must_have(name):
+    return os.environ.get("CI") == "true" and (name != "native" or _has_rust())
 
 
 def _has_rust():
