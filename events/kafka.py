@@ -28,6 +28,8 @@ _ANSWER_MS: Final = 10_000
 """How long a broker may take to answer one request."""
 _DELIVERY_MS: Final = 15_000
 """How long an append may take, with the client's own retries, before it counts as failed."""
+_RECONNECT_MS: Final = 1_000
+"""How long at most between two tries to reach brokers that went away: what they have then waits no longer than that."""
 _GLANCE_MS: Final = 5
 """The client works only while it is polled, and a broker needs a moment: the shortest look that finds what is there."""
 _RETENTION_MS: Final = 7 * 24 * 3600 * 1000
@@ -187,6 +189,7 @@ class KafkaStream:
             "client_id": "samaki",
             "request_timeout_ms": _ANSWER_MS,
             "bootstrap_timeout_ms": _ANSWER_MS,
+            "reconnect_backoff_max_ms": _RECONNECT_MS,
         }
         if self._tls is None:
             return common

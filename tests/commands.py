@@ -17,6 +17,10 @@ MARK = "E2E_MARK"
 SOON = 25.0
 """Seconds within which what was told to end has ended, on a machine with other things to do."""
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what works in the background deaf to Ctrl-C, and we would hand that on to every command.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def run(*arguments: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `samaki` to its end, in `folder`."""

@@ -83,6 +83,8 @@ def _revoked(tx: Transaction, event: TokensRevoked) -> None:
 def _case_moved(tx: Transaction, event: Event) -> None:
     column, state = _STATES[type(event)]
     tx.execute(f"UPDATE cases SET {column} = ? WHERE person_id = ?", (state, str(event.person_id)))  # noqa: S608  ours
+    if column == "identification":  # who asked that she be called no victim did not know of this
+        tx.execute("DELETE FROM awaiting WHERE kind = 'not_victim' AND person_id = ?", (str(event.person_id),))
 
 
 def _drop_waiting_tell(tx: Transaction, event: GrantSet | TokensRevoked) -> None:

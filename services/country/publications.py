@@ -64,7 +64,7 @@ class Publications:
         self._clock = clock
         self.partners = frozenset(other_country(pair, country) for pair in charter.pairs_of(country))
         """The countries that this one has an agreement with."""
-        self.signatures = Signatures(vault)
+        self.signatures = Signatures(vault, Asked, "publish", "tell")
 
     # ---- two people
 
@@ -148,7 +148,7 @@ class Publications:
         for waiting in self.signatures.overdue(tx, now):
             self._give_up(tx, waiting, "not_signed_in_time")
 
-    def _give_up(self, tx: Transaction, waiting: Waiting, reason: str) -> None:
+    def _give_up(self, tx: Transaction, waiting: Waiting[Asked], reason: str) -> None:
         if waiting.kind == "publish":
             self._end(tx, waiting.person_id, waiting.asked.country, reason)
         self.signatures.done(tx, waiting.id)

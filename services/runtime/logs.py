@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -98,24 +99,49 @@ class _Library(logging.Handler):
         self._log.warning("library.said", logger=record.name, place=place, error=error)
 
 
+class _Sink:
+    """Takes lines, and never fails for one: a full disk must stop no case, nor a library's thread in mid-work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.lost = 0
+
+    def write(self, line: str) -> None:
+        try:
+            self.stream.write(line)
+            self.stream.flush()
+        except (OSError, ValueError):  # ValueError: somebody still speaks after the end
+            self.lost += 1
+
+    def flush(self) -> None:
+        """Every line is flushed as it is written."""
+
+    def close(self) -> None:
+        if self.stream is not sys.stdout:
+            with suppress(OSError):  # what could not be flushed cannot be on the way out either
+                self.stream.close()
+
+
 @dataclass(frozen=True)
 class Logs:
     """A process's log: `log` to speak, `dropped` for the metrics."""
 
     log: Log
     allowed: AllowList
-    sink: TextIO = field(repr=False)
+    sink: _Sink = field(repr=False)
+    library: logging.Handler | None = field(default=None, repr=False)
 
     @property
     def dropped(self) -> int:
-        return self.allowed.dropped
+        """Fields, values and lines that are in no log."""
+        return self.allowed.dropped + self.sink.lost
 
     def close(self) -> None:
-        """Flush; close the file, if it is one of ours. `structlog.get_logger()` speaks to it no more."""
+        """Flush; close the file, if it is one of ours. Neither our packages nor libraries speak to it any more."""
         structlog.reset_defaults()
-        self.sink.flush()
-        if self.sink is not sys.stdout:
-            self.sink.close()
+        if self.library is not None:
+            logging.getLogger().removeHandler(self.library)
+        self.sink.close()
 
 
 def open_logs(
@@ -127,27 +153,28 @@ def open_logs(
     fields   allowed beside FIELDS
     bound    fields of every line: service, party
     """
-    stream = sink.open("a", encoding="utf-8", buffering=1) if isinstance(sink, Path) else sink or sys.stdout
+    stream = _Sink(sink.open("a", encoding="utf-8", buffering=1) if isinstance(sink, Path) else sink or sys.stdout)
     allowed = AllowList(FIELDS | frozenset(fields))
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
     processors: list[Processor] = [stamp, allowed, _line]
     raw = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", stream)),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
     log = cast("Log", raw.bind(**bound))
-    if capture:
-        logging.basicConfig(handlers=[_Library(log)], level=logging.WARNING, force=True)
+    library = _Library(log) if capture else None
+    if library is not None:
+        logging.basicConfig(handlers=[library], level=logging.WARNING, force=True)
         # What the lower packages say through structlog.get_logger() goes the same way.
         structlog.configure(
             processors=[_binding(bound), *processors],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-            logger_factory=lambda *_: structlog.WriteLogger(stream),
+            logger_factory=lambda *_: structlog.WriteLogger(cast("TextIO", stream)),
             cache_logger_on_first_use=False,
         )
-    return Logs(log, allowed, stream)
+    return Logs(log, allowed, stream, library)
 
 
 def _binding(bound: Mapping[str, object]) -> Processor:

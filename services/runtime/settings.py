@@ -70,6 +70,11 @@ class PartySettings(BaseSettings):
         return self
 
     @property
+    def party(self) -> str:
+        """Who this process is: the charter's id, by default the name of the home folder."""
+        return self.home.name
+
+    @property
     def kek(self) -> Path:
         """The key-encryption key: 32 raw bytes, mode 0600."""
         return self.home / "kek"

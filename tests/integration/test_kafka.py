@@ -1,6 +1,7 @@
 """What is true of Apache Kafka alone: two parties over it, its settings, its failures, its certificates."""
 
 import gc
+import logging
 import subprocess
 import threading
 import warnings
@@ -128,9 +129,16 @@ def test_a_broker_that_is_not_there_is_our_error_and_not_a_hang(connect):
 
 @pytest.fixture
 def forgotten_sockets():
-    """kafka-python forgets the sockets of connects that failed: they go here, and not in the middle of another test."""
+    """kafka-python forgets the sockets of connects that failed: they go here, and not in the middle of another test.
+
+    It is silenced, for the records that pytest captures hold what they speak of until the test's end.
+    """
     before = set(threading.enumerate())
+    logger = logging.getLogger("kafka")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     yield
+    logger.setLevel(level)
     for thread in set(threading.enumerate()) - before:
         thread.join(30)
     with warnings.catch_warnings():

@@ -146,6 +146,16 @@ def test_every_option_that_the_readme_names_alone_is_one_of_some_command():
     assert named <= options(typer.main.get_command(app)) | scripts
 
 
+@every_page
+def test_every_address_that_a_page_says_to_ask_is_served(page):
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "services").rglob("*.py")]
+    served = [found for source in sources for found in re.findall(r'@app\.(get|post)\("([^"]+)"', source)]
+    assert len(served) > 40
+    patterns = [rf"{method.upper()} {re.sub(r'{[a-z_]+}', '[^/ ]+', path)}" for method, path in served]
+    asked = [name for name in quoted(page) if re.match("(GET|POST) /", name)]
+    assert [name for name in asked if not any(re.fullmatch(pattern, name) for pattern in patterns)] == []
+
+
 def check_command(words):
     command = typer.main.get_command(app)
     for word in takewhile(lambda word: re.fullmatch(r"[a-z]+", word), list(words)):

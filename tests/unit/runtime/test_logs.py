@@ -3,9 +3,11 @@
 import io
 import json
 import logging
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+import structlog
 
 from services.runtime.logs import failure, open_logs, silent
 
@@ -110,7 +112,32 @@ def test_a_file_is_appended_to_and_closed(tmp_path):
         logs.log.info("service.started")
         logs.close()
     assert len(path.read_text().splitlines()) == 2
-    assert logs.sink.closed
+    assert logs.sink.stream.closed
+
+
+def test_a_log_that_cannot_be_written_stops_nobody_and_counts_what_it_lost():
+    logs = open_logs(Path("/dev/full"))
+    logs.log.info("service.started")
+    logs.log.info("service.stopped")
+    assert logs.dropped == 2
+    logs.close()
+
+
+def test_after_the_end_libraries_and_our_own_packages_speak_without_harm(tmp_path):
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        logs = open_logs(tmp_path / "log", capture=True)
+        ours = structlog.get_logger().bind()
+        logs.close()
+        assert logs.library not in root.handlers
+        logs.library.handle(logging.LogRecord("kafka.conn", logging.ERROR, "/x/conn.py", 12, "late", (), None))
+        ours.info("post.applied")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    assert (tmp_path / "log").read_text() == ""
+    assert logs.dropped == 2
 
 
 def test_a_silent_log_says_nothing(capsys):
