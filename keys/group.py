@@ -43,16 +43,23 @@ def backend_name() -> backend.Name:
     return _loaded().name
 
 
+def map_to_group(uniform: Sequence[bytes]) -> list[Element]:
+    """Each 64 uniform bytes to an element. Source: RFC 9496 section 4.3.4."""
+    run = _loaded().from_hash
+    out = _Results(len(uniform))
+    for i, value in enumerate(uniform):
+        if len(value) != 2 * SIZE:  # C reads 64 bytes, whatever came
+            raise ValueError(f"Input {i} to map has {len(value)} bytes, not {2 * SIZE}.")
+        run(out.start + SIZE * i, value)
+    return out.split()
+
+
 def hash_to_group(inputs: Sequence[bytes], dst: bytes) -> list[Element]:
     """Each input to an element whose logarithm nobody knows.
 
     source   RFC 9380, expand_message_xmd with SHA-512 to 64 bytes; RFC 9496 section 4.3.4
     """
-    run = _loaded().from_hash
-    out = _Results(len(inputs))
-    for i, message in enumerate(inputs):
-        run(out.start + SIZE * i, expand_message_xmd(message, dst, 64))
-    return out.split()
+    return map_to_group([expand_message_xmd(message, dst, 64) for message in inputs])
 
 
 def hash_to_scalar(message: bytes, dst: bytes) -> Scalar:
