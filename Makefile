@@ -40,6 +40,7 @@ system:
 	@bash infra/test-system.sh
 
 test: check system
+	$(BIN)/samaki selftest
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadscope $(ARGS)
 
 test-long: install system

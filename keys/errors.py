@@ -8,6 +8,7 @@ KeysError
 ├── UnknownKey         no key of this purpose and id, or it is destroyed
 ├── AlreadyThere       an id or a file of keys is taken: keys are never overwritten
 ├── BackendMissing     no library for the group could be loaded
+├── VectorsUnreadable  a file of test vectors is missing, cut, altered, or of another form
 └── RingDamaged        a file of keys is missing, truncated, altered, open to others, or under another key
 
 Messages say what was expected, what came and what to do, with ids, counts and paths, never a token or a key.
@@ -44,6 +45,10 @@ class AlreadyThere(KeysError):
 
 class BackendMissing(KeysError):
     """A backend of the group does not load; where it is none at all: neither libsodium nor the rbcl wheel has one."""
+
+
+class VectorsUnreadable(KeysError):
+    """A file of test vectors cannot be used: nothing that it should show is shown."""
 
 
 class RingDamaged(KeysError):

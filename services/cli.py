@@ -185,6 +185,20 @@ def audit_streams(
 
 
 @app.command()
+def selftest(
+    vectors: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Read the published files in this folder, not the built-in ones.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check this machine's cryptography against every suite of vectors there is, and count."""
+    from services.runtime.selftest import selftest as run
+
+    if not run(vectors, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def bench(
     only: Annotated[str | None, typer.Option(help="One benchmark by name.")] = None,
     broker: Annotated[str, typer.Option(help="embedded or kafka")] = "embedded",

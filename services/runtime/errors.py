@@ -4,6 +4,7 @@ ServiceError             exit code 1
 ├── SettingsInvalid      2  a setting is missing or wrong: names the setting, never its value
 ├── BindRefused          2  the address is not this machine's own, and nobody allowed that
 ├── AddressInUse         1  somebody else listens there
+├── SelftestFailed       1  the cryptography of this machine gives wrong answers, or there is none
 ├── InputInvalid         3  a file that was handed in cannot be used
 │   └── StaffInvalid     3  the staff register is malformed, or others may write it
 ├── PeerUnreachable      4  a broker or a node does not answer
@@ -30,6 +31,10 @@ class BindRefused(ServiceError):
 
 
 class AddressInUse(ServiceError):
+    exit_code = 1
+
+
+class SelftestFailed(ServiceError):
     exit_code = 1
 
 

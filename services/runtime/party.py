@@ -16,6 +16,7 @@ from events.stream import Stream
 from keys.errors import KeysError
 from keys.ring import KeyRing, load_kek
 from services.runtime.errors import InputInvalid
+from services.runtime.selftest import refuse_if_broken
 from services.runtime.settings import PartySettings
 
 
@@ -40,7 +41,10 @@ class Party:
 
 
 def load_party(settings: PartySettings) -> Party:
-    """Everything that a party's process needs. Raises InputInvalid: a file is missing or wrong, or names another."""
+    """Everything that a party's process needs. Raises InputInvalid: a file is missing or wrong, or names another;
+    SelftestFailed.
+    """
+    refuse_if_broken()
     party = settings.party
     try:
         charter, digest = load_charter(settings.charter)

@@ -211,7 +211,7 @@ def main():
         "licence": "Apache-2.0",
         "batches": [batch_vector(n) for n in (1, 4, 5)],
     }
-    Path(__file__).with_name("batch_proof.json").write_text(json.dumps(vectors, indent=1) + "\n")
+    (Path(__file__).parents[2] / "keys" / "vectors" / "batch_proof.json").write_text(json.dumps(vectors, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The published vectors of everything keys/ is built on, and our own of what it adds."""
+"""The vectors of the group, step by step, and beside a plain implementation; all suites: test_selftest.py."""
 
 import json
 import runpy
@@ -8,12 +8,12 @@ from pathlib import Path
 import backends
 import pytest
 
-from keys import dleq, group, oprf, seal, shares, sign
-from keys.errors import InvalidElement, SealBroken
+from keys import dleq, group, oprf, shares
+from keys.errors import InvalidElement
 from keys.expand import expand_message_xmd
+from keys.vectors.selftest import HERE
 
-HERE = Path(__file__).parent
-REFERENCE = runpy.run_path(str(HERE / "keys_reference.py"))
+REFERENCE = runpy.run_path(str(Path(__file__).with_name("keys_reference.py")))
 
 
 def vectors(name):
@@ -176,25 +176,3 @@ def test_a_share_is_introduced_as_written(vector, fixed_randomness):
     assert proof.hex() == vector["knowledge"]
     assert (share.public, proof) == REFERENCE["knowledge"](fields, little(secret), little(r))
     shares.verify_introduction(*place, share.public, proof)
-
-
-def test_signatures_are_judged_as_wycheproof_says():
-    wrong = [
-        v for v in vectors("ed25519")["vectors"] if sign.is_valid(*unhex(v[:3])) is not v[3]
-    ]
-    assert wrong == []
-
-
-def test_sealed_messages_open_or_not_as_wycheproof_says():
-    for key, box, aad, plain in vectors("xchacha")["vectors"]:
-        if plain is None:
-            with pytest.raises(SealBroken):
-                seal.unseal(*unhex([key, box, aad]))
-        else:
-            assert seal.unseal(*unhex([key, box, aad])).hex() == plain
-
-
-def test_what_was_sealed_once_opens_for_ever():
-    v = vectors("sealed")
-    assert seal.unseal(*unhex([v["key"], v["box"], v["aad"]])).hex() == v["plain"]
-    assert seal.unseal_from(*unhex([v["secret"], v["box_to"], v["aad"]])).hex() == v["plain"]

@@ -4,12 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from keys import group, sign
+from keys.errors import BackendMissing
+from services.country import main as country
+from services.country.settings import CountrySettings
 from services.demo.region import found_region
 from services.keyholder import main as keyholder
 from services.keyholder.settings import KeyHolderSettings
 from services.matcher import main as matcher
 from services.matcher.settings import MatcherSettings
-from services.runtime.errors import InputInvalid
+from services.runtime.errors import InputInvalid, SelftestFailed
 
 
 @pytest.fixture
@@ -35,3 +39,30 @@ def test_a_key_holder_refuses_the_home_of_a_country(founded):
 def test_a_home_that_is_not_there_is_refused(founded, tmp_path):
     with pytest.raises(InputInvalid):
         matcher.build(MatcherSettings(home=tmp_path / "nowhere", charter=founded.charter_file))
+
+
+BUILDS = [
+    (country.build, CountrySettings, "KH"),
+    (keyholder.build, KeyHolderSettings, "KH.holder"),
+    (matcher.build, MatcherSettings, "matcher"),
+]
+every_party = pytest.mark.parametrize("build, kind, party", BUILDS, ids=lambda value: value if isinstance(value, str) else "")
+
+
+@every_party
+def test_a_node_whose_cryptography_errs_refuses_to_start_and_says_where(founded, monkeypatch, build, kind, party):
+    monkeypatch.setattr(sign, "is_valid", lambda *_: True)
+    before = sorted(founded.home(party).iterdir())
+    with pytest.raises(SelftestFailed, match=r"Refused to start: .*Wycheproof Ed25519: 63 of 151 vectors fail, numbers "):
+        build(kind(home=founded.home(party), charter=founded.charter_file))
+    assert sorted(founded.home(party).iterdir()) == before
+
+
+@every_party
+def test_a_node_without_a_library_for_the_group_refuses_to_start(founded, monkeypatch, build, kind, party):
+    def missing():
+        raise BackendMissing("No libsodium.")
+
+    monkeypatch.setattr(group, "backend_name", missing)
+    with pytest.raises(SelftestFailed, match="No libsodium"):
+        build(kind(home=founded.home(party), charter=founded.charter_file))
