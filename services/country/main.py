@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.formparsers import MultiPartParser
 
-from keys.persons import PersonKeys
+from keys.persons import open_persons
 from services.country import api, pages
 from services.country.node import Node
 from services.country.settings import CountrySettings
@@ -29,7 +29,7 @@ def build(settings: CountrySettings) -> Node:
         charter=party.charter,
         digest=party.digest,
         ring=party.ring,
-        persons=PersonKeys(settings.persons, party.kek),
+        persons=open_persons(settings.persons, party.ring, kek=party.kek, at=party.clock.now()),
         database=party.database,
         stream=party.stream,
         clock=party.clock,

@@ -15,7 +15,7 @@ from events.errors import CharterInvalid, StoreUnavailable
 from events.kafka import KafkaStream, Tls
 from events.stream import Stream
 from keys.errors import KeysError
-from keys.ring import KeyRing, load_kek
+from keys.ring import KeyRing, open_ring
 from services.runtime.errors import InputInvalid, PeerUnreachable
 from services.runtime.settings import PartySettings
 
@@ -58,8 +58,7 @@ def load_party(settings: PartySettings, party: str) -> Party:
     try:
         charter, digest = load_charter(settings.charter)
         charter.party(party)
-        kek = load_kek(settings.kek)
-        ring = KeyRing.open(settings.ring, kek)
+        ring, kek = open_ring(settings.ring, settings.kek_source)
     except (CharterInvalid, KeysError) as error:
         raise InputInvalid(str(error)) from error
     return Party(
