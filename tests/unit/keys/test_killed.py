@@ -25,6 +25,7 @@ from keys.kek import FileSource, PassphraseSource, load_kek
 from keys.persons import PersonKeys, open_persons
 from keys.ring import create_ring, open_ring
 
+ROOT = Path(files.__file__).parents[1]
 START = datetime(2024, 3, 1, tzinfo=UTC)
 PEOPLE = tuple(UUID(int=number) for number in range(1, 6))
 ERASED = UUID(int=99)
@@ -176,7 +177,10 @@ def test_killed_at_any_step_all_keys_open_and_the_change_can_be_done_again(start
     folder = start.parent
     signing, persons = held(shutil.copytree(start, folder / "looked-at"))  # looking moves what 0.1.0 left
     old_kek = load_kek(start / "kek")
-    ran = subprocess.run([sys.executable, __file__, operation, folder], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, __file__, operation, folder],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     homes = sorted((p for p in folder.iterdir() if p.name.isdecimal()), key=lambda p: int(p.name))
     assert len(homes) > 10
@@ -205,7 +209,7 @@ def test_a_file_of_keys_is_written_synced_renamed_and_its_folder_synced_in_this_
 
     def noted(name, call):
         def watched_call(target, *args, **more):
-            path = Path(os.readlink(f"/proc/self/fd/{target}")) if isinstance(target, int) else Path(target)
+            path = Path(f"/proc/self/fd/{target}").readlink() if isinstance(target, int) else Path(target)
             seen.append((name, path.name, path.stat().st_size if name == "fsync" and path.is_file() else None))
             return call(target, *args, **more)
 

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -42,7 +43,7 @@ def opened(home, source):
 def test_the_key_encryption_key_goes_from_any_source_to_any_other(home):
     path = [file(home), file(home), words(), words(b"eight other words that nobody would choose"), file(home, "new")]
     keys = [opened(home, path[0])]
-    for under, to in zip(path, path[1:], strict=False):
+    for under, to in pairwise(path):
         rotate(home, under, to)
         keys.append(opened(home, to))
     assert len(set(keys)) == len(path)
