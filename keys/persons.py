@@ -7,7 +7,7 @@ wrapped, and closed for good once the key that wraps them is destroyed. Backups 
 data's, and at most 30 days.
 
 The key that wraps all of them stands in the ring (purpose `data`), so the ring alone stands under the key-encryption
-key, and a change of that is one replacement of one file. Release 0.1.0 wrapped persons' keys under the key-encryption
+key, and a change of that is one replacement of one file. In older homes persons' keys stand under the key-encryption
 key itself; `open_persons` moves them.
 
 One process holds the file at a time: another one's cache would not see a key destroyed. Threads may share it.
@@ -161,7 +161,7 @@ def open_persons(path: Path, ring: KeyRing, *, kek: bytes, at: datetime) -> Pers
     Whatever change of that key was cut off is finished: the persons' keys are moved, and only then older `data` keys
     destroyed.
 
-    kek      under which release 0.1.0 left them
+    kek      the key-encryption key: older homes have them under that
     raises   RingDamaged, as PersonKeys
     """
     if not any(v.state == "primary" for v in ring.versions("data")):

@@ -17,7 +17,7 @@ from keys.ring import KeyRing, open_ring
 def rotate_kek(ring: Path, persons: Path, under: Source, to: Source, *, at: datetime) -> None:
     """Put a ring under a fresh key-encryption key; durable on return.
 
-    1. Persons' keys that release 0.1.0 left under the key-encryption key itself move under a key of the ring.
+    1. Persons' keys of older homes, which stand under the key-encryption key itself, move under a key of the ring.
     2. The fresh key is made, and durable.
     3. The ring is replaced, once: killed before, it opens under the old key; after, under the new one.
     4. A file of the old key is replaced by that of the new one, if both have one name. Otherwise destroying the old

@@ -88,7 +88,7 @@ def test_a_ring_that_neither_source_opens_is_left_alone(home):
     assert (home / "ring.json").read_bytes() == content
 
 
-def test_persons_keys_that_release_0_1_0_left_are_moved_before_their_key_goes(home):
+def test_persons_keys_under_the_key_encryption_key_itself_are_moved_before_it_goes(home):
     person, kek = uuid4(), load_kek(home / "kek")
     with closing(PersonKeys(home / "persons.db", kek)) as persons:
         persons.create([person])
