@@ -168,7 +168,7 @@ def test_a_persons_key_moved_to_another_person_does_not_open(store):
 
 @pytest.fixture
 def home(tmp_path):
-    """A node's ring and persons' keys, of two people; her history, as any store, snapshot or topic has a copy of it."""
+    """A node's folder, ring and persons' keys, and the two people who have one."""
     home = tmp_path / "home"
     home.mkdir()
     source = FileSource(home / "kek")
@@ -197,6 +197,7 @@ def opens(key, box, aad):
 
 def test_after_a_destruction_nothing_on_the_machine_opens_an_old_copy_of_her_history(home):
     folder, keyring, keys, her, him = home
+    # as any store, snapshot, view or topic may have a copy of it
     history = {person: seal.seal(keys.get(person), b"what happened", b"row 1") for person in (her, him)}
 
     def found(person):

@@ -259,7 +259,7 @@ def test_what_names_no_source_is_refused(text):
 
 
 def test_a_pin_in_a_setting_is_refused_and_not_repeated():
-    with pytest.raises(SourceInvalid, match="pin-source") as refused:
+    with pytest.raises(SourceInvalid, match="stands in a file") as refused:
         source("pkcs11:token=T;object=O?module-path=/m&pin-value=20250317")
     assert "2025" not in str(refused.value)
 
