@@ -2,7 +2,8 @@
 
 Kept in the party's own database, in the transaction that moves the head of `keys.*`, so a party never seals to a key
 that it did not read in its writer's chain. Refuses what a writer has no right to say: another holder's share, a share
-whose proof of knowledge fails, a public share that stands already, a key that lives longer than the charter allows.
+whose proof of knowledge fails or whose epoch is not the charter's, a public share that stands already, a total of
+another pair's country, a key that lives longer than the charter allows. So no holder fills it with what it makes up.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from events.charter import Charter
 from events.database import Database, Transaction
 from events.errors import Refused
 from events.messages import AcceptedTotal, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
+from events.model import countries_of
 from keys import seal, shares
 from keys.errors import KeysError
 
@@ -27,6 +29,8 @@ _TABLES: Final = (
         writer TEXT NOT NULL, kind TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, country TEXT NOT NULL,
         item TEXT NOT NULL, PRIMARY KEY (writer, kind, pair, epoch, country))""",
 )
+_GENERATIONS: Final = 64
+"""Shares of one epoch that a holder may introduce for one pair: a refresh a month makes a dozen in its year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,10 @@ class Directory:
             if known != [(*place, item.public)]:
                 raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
             return
+        if item.epoch != self._charter.matching_epoch:
+            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {item.epoch}: it is over or to come.")
+        if not 0 <= item.generation < _GENERATIONS:
+            raise Refused("no_such_generation", f"{writer} introduced a share of generation {item.generation}.")
         self._check_knowledge(writer, item)
         tx.execute("INSERT INTO directory_shares VALUES (?, ?, ?, ?, ?, ?)", (*place, item.public, item.proof))
 
@@ -181,6 +189,10 @@ class Directory:
         holders = self._charter.holders_of(item.pair) if item.pair in self._charter.pairs else ()
         if writer not in (holders if isinstance(item, EvaluatedTotal) else ("matcher",)):
             raise Refused("not_its_total", f"{writer} counts nothing of that kind for the pair {item.pair}.")
+        if item.country not in countries_of(item.pair):
+            raise Refused("not_of_the_pair", f"{writer} counted for {item.country}, which is not of {item.pair}.")
+        if not 1 <= item.epoch <= self._charter.matching_epoch:
+            raise Refused("no_such_epoch", f"{writer} counted in epoch {item.epoch}, which has not come or never was.")
         tx.execute(
             "INSERT INTO directory_totals VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (writer, kind, pair, epoch, country) DO UPDATE SET item = excluded.item",

@@ -104,8 +104,8 @@ class EvaluationAsked(Value):
     kind: Literal["evaluation_asked"] = "evaluation_asked"
     batch: UUID
     pair: PairName
-    epoch: int
-    generation: int
+    epoch: int = Field(ge=0)
+    generation: int = Field(ge=0)
     purpose: EvaluationPurpose
     n: int = Field(ge=1)
     blinded: Bytes
@@ -134,6 +134,9 @@ class EvaluationRefused(Value):
     sentence: str
     retry_at: datetime | None
     """When to ask again; None: never, mend the request."""
+    key_id: str
+    signature: Bytes
+    """Ed25519 by the holder's signing key over keys.dleq.refusal_message."""
 
 
 # ---- linkage.<cc>

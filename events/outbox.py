@@ -41,6 +41,8 @@ _TABLES: Final = (
 )
 _KEPT_KEY: Final = "outbox"
 _RESEALS_AT_ONCE: Final = 64
+_PUBLIC_AT_ONCE: Final = 500
+"""Envelopes of a public stream that one want brings once more."""
 _EPOCHS_AHEAD: Final = 1_000_000
 """A reader that claims to have seen a stream epoch further ahead of ours than this is not believed."""
 NEVER_SEALED_ANEW = frozenset({"linkage"})
@@ -72,6 +74,7 @@ class Outbox:
         self._database = database
         self._clock = clock
         self._topics = {t.name: t for t in charter.written_by(me)}
+        self._wanted: dict[tuple[str, str, int], int] = {}
 
     def create(self) -> None:
         """Make the tables, the streams' first records, and the key that kept bodies stand under."""
@@ -194,11 +197,11 @@ class Outbox:
         tx.executemany("UPDATE outbox_rows SET sent = 1 WHERE id = ?", [(row,) for row in rows])
 
     @staticmethod
-    def send_again(tx: Transaction, topic: str, partition: int, from_seq: int = 0) -> None:
-        """Let the kept rows from this number on be sent once more, as they are."""
+    def send_again(tx: Transaction, topic: str, partition: int, from_seq: int = 0, below: int = 2**63 - 1) -> None:
+        """Let the kept rows from this number on, up to one below the other, be sent once more, as they are."""
         tx.execute(
-            "UPDATE outbox_rows SET sent = 0 WHERE topic = ? AND part = ? AND seq >= ? AND sent = 1",
-            (topic, partition, from_seq),
+            "UPDATE outbox_rows SET sent = 0 WHERE topic = ? AND part = ? AND seq >= ? AND seq < ? AND sent = 1",
+            (topic, partition, from_seq, below),
         )
 
     # ---- what readers say
@@ -235,6 +238,8 @@ class Outbox:
         at = self.place(tx, want.topic, want.partition)
         if want.epoch != at.epoch:
             return None  # of a stream epoch that is over
+        if not self._is_first_this_tick(reader, want):
+            return None  # what it lacks then it wants again
         # What is at or below `acked` the reader had confirmed itself, and we dropped then.
         if (
             want.from_seq <= at.acked
@@ -243,8 +248,20 @@ class Outbox:
         ):
             self.begin_epoch(tx, topic)
             return "want_of_what_is_gone"
-        self.send_again(tx, want.topic, want.partition, want.from_seq)
+        # A public stream is kept whole: its end is sent in parts, each time from where the reader has come to.
+        below = want.from_seq + _PUBLIC_AT_ONCE if topic.reader is None else at.seq + 1
+        self.send_again(tx, want.topic, want.partition, want.from_seq, below)
         return None
+
+    def _is_first_this_tick(self, reader: str, want: Want) -> bool:
+        """Wants cost their writer nothing: each reader is heard once a tick about each stream.
+
+        Remembered in memory only: nobody but us can make us start anew.
+        """
+        place, tick = (reader, want.topic, want.partition), self._charter.tick_at(self._clock.now())
+        is_first = self._wanted.get(place) != tick
+        self._wanted[place] = tick
+        return is_first
 
     @staticmethod
     def _hash_at(tx: Transaction, at: Place, seq: int) -> bytes | None:

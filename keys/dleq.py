@@ -21,16 +21,20 @@ How many elements a charter allows is the caller's to check, before it works on 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
+from typing import Final
 
 from keys import group, labels
 from keys.errors import InvalidProof, InvalidScalar
 from keys.group import Element, Scalar
 
+_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """Who answered whom, for what, under which public share. `batch` is the request's id, 16 bytes."""
+class Question:
+    """Who asks for what. `batch` is the request's id, 16 bytes."""
 
     charter_digest: bytes
     requester: str
@@ -39,6 +43,12 @@ class Statement:
     generation: int
     purpose: str
     batch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Question):
+    """Who answered whom, for what, under which public share."""
+
     holder: str
     public: Element
 
@@ -81,18 +91,18 @@ def verify(statement: Statement, blinded: Sequence[Element], evaluated: Sequence
         )
 
 
-def request_digest(statement: Statement, blinded: Sequence[Element]) -> bytes:
+def request_digest(question: Question, blinded: Sequence[Element]) -> bytes:
     """D: what was asked, 64 bytes. The same for both holders: it says nothing of who answers."""
     return hashlib.sha512(
         labels.framed(
             labels.DIGEST,
-            statement.charter_digest,
-            statement.requester.encode(),
-            statement.pair.encode(),
-            _number(statement.epoch),
-            _number(statement.generation),
-            statement.purpose.encode(),
-            statement.batch,
+            question.charter_digest,
+            question.requester.encode(),
+            question.pair.encode(),
+            _number(question.epoch),
+            _number(question.generation),
+            question.purpose.encode(),
+            question.batch,
             _number(len(blinded)),
             b"".join(blinded),
         )
@@ -105,6 +115,34 @@ def answer_message(digest: bytes, holder: str, evaluated: Sequence[Element], pro
     digest   of the request (`request_digest`): it binds charter, requester, pair, epoch, generation and elements
     """
     return labels.framed(labels.ANSWER, digest, holder.encode(), b"".join(evaluated), proof)
+
+
+def refusal_message(
+    question: Question,
+    blinded: Sequence[Element],
+    holder: str,
+    *,
+    reason: str,
+    sentence: str,
+    retry_at: datetime | None,
+) -> bytes:
+    """What a holder signs of its refusal (keys.sign), so that what it said can be shown to anybody.
+
+    blinded   the elements that were asked, as they came: a refused request may hold what is no element
+    retry_at  with its time zone; signed as microseconds from 1970, 8 bytes big-endian, and None as nothing
+    raises    InvalidProof: a number out of range
+    """
+    again = b"" if retry_at is None else _number((retry_at - _START) // timedelta(microseconds=1))
+    return labels.framed(
+        labels.REFUSAL,
+        question.charter_digest,
+        question.requester.encode(),
+        holder.encode(),
+        request_digest(question, blinded),
+        reason.encode(),
+        again,
+        sentence.encode(),
+    )
 
 
 def _transcript(statement: Statement, blinded: Sequence[Element], evaluated: Sequence[Element]) -> tuple[bytes, bytes]:

@@ -34,6 +34,9 @@ SEAL_TO: Final = b"SAMAKI-v1 seal to recipient"
 ANSWER: Final = b"SAMAKI-v1 answer"
 """What a holder signs of its answer itself, so that a wrong one convicts it without any seal being opened."""
 
+REFUSAL: Final = b"SAMAKI-v1 refusal"
+"""What a holder signs of its refusal itself, so that a pair it has stopped can be shown to anybody."""
+
 REFERENCE: Final = b"SAMAKI-v1 reference"
 PSEUDONYM: Final = b"SAMAKI-v1 pseudonym"
 """Keyed hashes that never leave a country's node as such: a file's record id; a person in statistics."""

@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 usage, 3 an input was wrong, 4 a peer cannot be reached, 1
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -74,49 +75,44 @@ def demo(
     )
 
 
-@country.command("serve")
-def country_serve(
-    home: Home = None,
-    charter: CharterFile = None,
-    bootstrap: Bootstrap = None,
-    port: Port = None,
-    log_file: Path | None = None,
-) -> None:
-    """Run a country's node until it is told to end."""
+def _add_serve(sub: typer.Typer, serve: Callable[..., None], words: str) -> None:
+    """`serve` is given the settings that stand on the command line; the environment has the others."""
+
+    @sub.command("serve", help=words)
+    def command(
+        home: Home = None,
+        charter: CharterFile = None,
+        bootstrap: Bootstrap = None,
+        port: Port = None,
+        log_file: Path | None = None,
+    ) -> None:
+        serve(home=home, charter=charter, bootstrap=bootstrap, http_port=port, log_file=log_file)
+
+
+def _serve_country(**given: object) -> None:
     from services.country.main import serve
     from services.country.settings import CountrySettings
 
-    serve(CountrySettings.load(home=home, charter=charter, bootstrap=bootstrap, http_port=port, log_file=log_file))
+    serve(CountrySettings.load(**given))
 
 
-@keyholder.command("serve")
-def keyholder_serve(
-    home: Home = None,
-    charter: CharterFile = None,
-    bootstrap: Bootstrap = None,
-    port: Port = None,
-    log_file: Path | None = None,
-) -> None:
-    """Run a country's key holder until it is told to end."""
+def _serve_keyholder(**given: object) -> None:
     from services.keyholder.main import serve
     from services.keyholder.settings import KeyHolderSettings
 
-    serve(KeyHolderSettings.load(home=home, charter=charter, bootstrap=bootstrap, http_port=port, log_file=log_file))
+    serve(KeyHolderSettings.load(**given))
 
 
-@matcher.command("serve")
-def matcher_serve(
-    home: Home = None,
-    charter: CharterFile = None,
-    bootstrap: Bootstrap = None,
-    port: Port = None,
-    log_file: Path | None = None,
-) -> None:
-    """Run the matcher until it is told to end."""
+def _serve_matcher(**given: object) -> None:
     from services.matcher.main import serve
     from services.matcher.settings import MatcherSettings
 
-    serve(MatcherSettings.load(home=home, charter=charter, bootstrap=bootstrap, http_port=port, log_file=log_file))
+    serve(MatcherSettings.load(**given))
+
+
+_add_serve(country, _serve_country, "Run a country's node until it is told to end.")
+_add_serve(keyholder, _serve_keyholder, "Run a country's key holder until it is told to end.")
+_add_serve(matcher, _serve_matcher, "Run the matcher until it is told to end.")
 
 
 @case.command("import")

@@ -5,10 +5,12 @@ comes back from its files.
 """
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from events.base import Act, Actor, Purpose, Role
@@ -38,7 +40,7 @@ Wrap = Callable[[str, Database, Stream], tuple[Database, Stream]]
 
 
 class LiveRegion:
-    """Parties by id: `region.nodes["KH"]`, `region.holders["KH"]`, `region.matcher`."""
+    """Parties by id: `region.nodes["KH"]`, `region.holders["KH"]`, `region.matcher`. A context: left, all are closed."""
 
     def __init__(
         self, root: Path, countries: tuple[str, ...], *, stream: Stream | Callable[[str], Stream] | None = None,
@@ -131,7 +133,18 @@ class LiveRegion:
         for party in list(self.databases):
             self.kill(party)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     # ---- time
+
+    def meet(self) -> None:
+        """Let the parties of a new region hear of each other, and a first tick pass."""
+        self.settle()
+        self.tick()
 
     def settle(self, rounds: int = 60) -> None:
         """Step every party in turn until none has anything to do."""
@@ -214,6 +227,22 @@ class LiveRegion:
         except UnknownKey:
             return Body()
         return read_body(header.kind, envelope.opened(secret))
+
+
+@contextmanager
+def regions_in(folder: Path) -> Iterator[Callable[..., LiveRegion]]:
+    """(countries, rules) -> a new region whose parties have met, unless it is not to be `settled`."""
+    numbers = count()
+    with ExitStack() as made:
+
+        def make(*countries: str, settled: bool = True, **rules: Any) -> LiveRegion:
+            root = folder / f"region{next(numbers)}"
+            region = made.enter_context(LiveRegion(root, countries or ("KH", "TH"), **rules))
+            if settled:
+                region.meet()
+            return region
+
+        yield make
 
 
 COLUMNS = ("record_id", "prs_FirstName", "prs_SecondName", "prs_Birthdate", "prs_Gender", "prs_Citizenship",

@@ -18,7 +18,6 @@ from events.database import Transaction, open_database
 from events.directory import Directory
 from events.errors import Refused
 from events.messages import AcceptedTotal, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
-from events.model import countries_of
 from keys import group
 from services.auditor.findings import Findings
 
@@ -105,21 +104,17 @@ def _learn(tx: Transaction, directory: Directory, said: Said, learned: Announcem
         except Refused as refused:
             findings.add_refusal(refused.code, refused.sentence, said.topic, epoch=said.epoch, seq=said.seq)
             continue
-        _note(said, item, learned, findings)
+        _note(said, item, learned)
 
 
-def _note(said: Said, item: Item, learned: Announcements, findings: Findings) -> None:
+def _note(said: Said, item: Item, learned: Announcements) -> None:
     match item:
         case SealingKeyIntroduced():
             learned.sealing[said.topic.writer].setdefault(item.key_id, item)
         case ShareIntroduced():
             learned.shares.setdefault((item.pair, item.epoch, item.generation, item.holder), Introduced(said, item))
-        case EvaluatedTotal() | AcceptedTotal() if item.country in countries_of(item.pair):
-            learned.totals.append(Told(said.topic, said.epoch, said.seq, said.at, item))
         case EvaluatedTotal() | AcceptedTotal():
-            findings.add(
-                "not_of_the_pair", said.topic, epoch=said.epoch, seq=said.seq, country=item.country, pair=item.pair
-            )
+            learned.totals.append(Told(said.topic, said.epoch, said.seq, said.at, item))
 
 
 def check_shares(charter: Charter, learned: Announcements, findings: Findings) -> None:

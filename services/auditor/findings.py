@@ -41,7 +41,6 @@ WHAT: Final[dict[str, str]] = {
     "can be made under the pair's key",
     "key_changed": "generation {generation} of {pair}, epoch {key_epoch}, adds up to another key than the first: "
     "tokens made before and after do not meet",
-    "not_of_the_pair": "a total about {country}, which is not of the pair {pair}",
     # totals
     "total_fell": "the {kind} of {country} for {pair}, epoch {key_epoch}, fell from {before} to {after}: it only grows",
     "over_quota": "{holder} evaluated {count} for {country} and {pair} in {days}; the charter allows {allowed}",

@@ -17,10 +17,12 @@ from services.country import forms
 from services.country.desk import CaseFile, MatchRow
 from services.country.importer import Stated
 from services.country.node import Node
+from services.country.signatures import Waiting
 from services.runtime.errors import Problem
 from services.runtime.signin import SignIn
 
 _WORKERS = (Role.CASE_WORKER, Role.FIRST_RESPONDER, Role.SUPERVISOR)
+_REPORTERS = (Role.CASE_WORKER, Role.FIRST_RESPONDER, Role.TRM_FOCAL_POINT)
 _WITHDRAW = (*_WORKERS, Role.DATA_PROTECTION_OFFICER)
 
 
@@ -33,6 +35,7 @@ class Done(Value):
 def add_routes(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     """All routes below /api."""
     _add_cases(app, node, sign_in)
+    _add_decisions(app, node, sign_in)
     _add_consents(app, node, sign_in)
     _add_signatures(app, node, sign_in)
     _add_matches(app, node, sign_in)
@@ -45,12 +48,12 @@ def act_of(node: Node, actor: Actor, purpose: Purpose) -> Act:
 
 def _add_cases(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     desk = node.desk
+    reporter = Annotated[Actor, Depends(sign_in.acting(*_REPORTERS))]
     worker = Annotated[Actor, Depends(sign_in.acting(*_WORKERS))]
-    authority = Annotated[Actor, Depends(sign_in.acting(Role.IDENTIFICATION_AUTHORITY))]
     importer = Annotated[Actor, Depends(sign_in.acting(Role.CASE_WORKER))]
 
     @app.post("/api/cases", status_code=201)
-    def report(form: forms.Report, actor: worker) -> dict[str, UUID]:
+    def report(form: forms.Report, actor: reporter) -> dict[str, UUID]:
         case_id, person_id = desk.report(act_of(node, actor, Purpose.PROTECTION), **dict(form))
         return {"case_id": case_id, "person_id": person_id}
 
@@ -65,11 +68,6 @@ def _add_cases(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     @app.post("/api/cases/{case_id}/screening")
     def screen(case_id: UUID, form: forms.Screening, actor: worker) -> Done:
         desk.screen(act_of(node, actor, Purpose.IDENTIFICATION), case_id, **dict(form))
-        return Done()
-
-    @app.post("/api/cases/{case_id}/identification")
-    def identify(case_id: UUID, form: forms.Identification, actor: authority) -> Done:
-        desk.identify(act_of(node, actor, Purpose.IDENTIFICATION), case_id, **dict(form))
         return Done()
 
     @app.post("/api/cases/{case_id}/closing")
@@ -93,6 +91,36 @@ def _add_cases(app: FastAPI, node: Node, sign_in: SignIn) -> None:
             raise Problem(422, "invalid", "What is stated for the file is not as documented.") from error
         report = node.importer.take(act_of(node, actor, Purpose.PROTECTION), file.file.read(), checked)
         return {**vars(report), "rejects": [vars(r) for r in report.rejects]}
+
+
+def _add_decisions(app: FastAPI, node: Node, sign_in: SignIn) -> None:
+    desk = node.desk
+    authority = Annotated[Actor, Depends(sign_in.acting(Role.IDENTIFICATION_AUTHORITY))]
+
+    @app.post("/api/cases/{case_id}/identification")
+    def identify(case_id: UUID, form: forms.Identification, actor: authority) -> Done:
+        desk.identify(act_of(node, actor, Purpose.IDENTIFICATION), case_id, **dict(form))
+        return Done()
+
+    @app.post("/api/cases/{case_id}/non-identification")
+    def ask_not_identify(case_id: UUID, form: forms.NonIdentification, actor: authority) -> dict[str, str]:
+        desk.ask_not_identify(act_of(node, actor, Purpose.IDENTIFICATION), case_id, **dict(form))
+        return {"state": "awaits_second_person"}
+
+    @app.get("/api/decisions")
+    def list_decisions(actor: authority) -> list[dict[str, Any]]:
+        rows = desk.decisions(act_of(node, actor, Purpose.IDENTIFICATION))
+        return [{**_waiting_json(w, reference), **w.asked.model_dump(exclude={"by"})} for w, reference in rows]
+
+    @app.post("/api/decisions/{decision_id}/signature")
+    def sign_decision(decision_id: UUID, actor: authority) -> Done:
+        desk.sign_decision(act_of(node, actor, Purpose.IDENTIFICATION), decision_id)
+        return Done()
+
+    @app.post("/api/decisions/{decision_id}/refusal")
+    def decline_decision(decision_id: UUID, actor: authority) -> Done:
+        desk.decline_decision(act_of(node, actor, Purpose.IDENTIFICATION), decision_id)
+        return Done()
 
 
 def _add_consents(app: FastAPI, node: Node, sign_in: SignIn) -> None:
@@ -130,18 +158,7 @@ def _add_signatures(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     @app.get("/api/awaiting")
     def awaiting(actor: focal) -> list[dict[str, Any]]:
         rows = desk.awaiting(act_of(node, actor, Purpose.MATCHING))
-        return [
-            {
-                "id": w.id,
-                "kind": w.kind,
-                "case_id": w.case_id,
-                "reference": reference,
-                "country": w.asked.country,
-                "asked_by": w.asked.by.staff,
-                "asked_at": w.asked_at,
-            }
-            for w, reference in rows
-        ]
+        return [{**_waiting_json(w, reference), "country": w.asked.country} for w, reference in rows]
 
     @app.post("/api/signatures")
     def sign(form: forms.Signatures, actor: focal) -> dict[str, int]:
@@ -203,6 +220,17 @@ def _add_operation(app: FastAPI, node: Node, sign_in: SignIn) -> None:
         return node.evaluations.evidence()
 
 
+def _waiting_json(waiting: Waiting[Any], reference: str | None) -> dict[str, Any]:
+    return {
+        "id": waiting.id,
+        "kind": waiting.kind,
+        "case_id": waiting.case_id,
+        "reference": reference,
+        "asked_by": waiting.asked.by.staff,
+        "asked_at": waiting.asked_at,
+    }
+
+
 def case_json(file: CaseFile) -> dict[str, Any]:
     """A case as its workers see it."""
     case, person = file.case, file.person
@@ -217,10 +245,13 @@ def case_json(file: CaseFile) -> dict[str, Any]:
         "summary": case.summary,
         "consents": [
             {
+                "consent_id": e.consent_id,
                 "purpose": e.purpose,
                 "state": e.state,
                 "expires_on": e.expires_on,
                 "allowed_countries": sorted(e.allowed_countries),
+                "receiver_org": e.receiver[0],
+                "receiver_country": e.receiver[1],
             }
             for e in file.consents.entries.values()
         ],

@@ -1,22 +1,21 @@
 """The rows of evaluation batches: kept from the moment a batch is made until its tokens are saved or given up.
 
-If we crash with a batch in hand, it stands here with its blinds (sealed under the store key), and goes on.
+If we crash with a batch in hand, it stands here and goes on. Its people and blinds are sealed in one box under the
+store key: the pair stands in clear beside it, and who is asked about there is nobody's business.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
-
-from pydantic import TypeAdapter
 
 from events.database import Transaction
 from events.messages import Evaluated, EvaluationRefused
 from keys import seal
 
-ELEMENT = 32
+ELEMENT: Final = 32
+_ID: Final = 16
 Answer = Evaluated | EvaluationRefused
-_ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,16 @@ class Batch:
     blinded: tuple[bytes, ...] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Refused:
+    """One refusal that was not looked at yet. `times`: how often this holder refused this batch that day."""
+
+    batch: UUID
+    holder: str
+    said: EvaluationRefused
+    times: int
+
+
 def split(joined: bytes) -> tuple[bytes, ...]:
     """Elements of 32 bytes, one after another."""
     return tuple(joined[i : i + ELEMENT] for i in range(0, len(joined), ELEMENT))
@@ -39,14 +48,13 @@ def split(joined: bytes) -> tuple[bytes, ...]:
 
 def keep(tx: Transaction, batch: Batch, store_key: bytes, at: str) -> None:
     tx.execute(
-        "INSERT INTO batches (id, pair, epoch, generation, people, blinds, blinded, asked_at) VALUES (?,?,?,?,?,?,?,?)",
+        "INSERT INTO batches (id, pair, epoch, generation, box, blinded, asked_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             str(batch.id),
             batch.pair,
             batch.epoch,
             batch.generation,
-            json.dumps([str(p) for p in batch.people]),
-            seal.seal(store_key, b"".join(batch.blinds), batch.id.bytes),
+            seal.seal(store_key, _boxed(batch), batch.id.bytes),
             b"".join(batch.blinded),
             at,
         ),
@@ -54,21 +62,23 @@ def keep(tx: Transaction, batch: Batch, store_key: bytes, at: str) -> None:
 
 
 def load(tx: Transaction, batch_id: UUID, store_key: bytes) -> Batch | None:
-    rows = tx.execute(
-        "SELECT pair, epoch, generation, people, blinds, blinded FROM batches WHERE id = ?", (str(batch_id),)
-    )
+    rows = tx.execute("SELECT pair, epoch, generation, box, blinded FROM batches WHERE id = ?", (str(batch_id),))
     if not rows:
         return None
-    pair, epoch, generation, people, blinds, blinded = rows[0]
-    return Batch(
-        batch_id,
-        pair,
-        epoch,
-        generation,
-        tuple(UUID(p) for p in json.loads(people)),
-        split(seal.unseal(store_key, bytes(blinds), batch_id.bytes)),
-        split(bytes(blinded)),
-    )
+    pair, epoch, generation, box, blinded = rows[0]
+    elements = split(bytes(blinded))
+    people, blinds = _unboxed(seal.unseal(store_key, bytes(box), batch_id.bytes), len(elements))
+    return Batch(batch_id, pair, epoch, generation, people, blinds, elements)
+
+
+def _boxed(batch: Batch) -> bytes:
+    """The blinds, 32 bytes each, as many as elements; then the ids of the people, 16 bytes each."""
+    return b"".join(batch.blinds) + b"".join(person.bytes for person in batch.people)
+
+
+def _unboxed(box: bytes, elements: int) -> tuple[tuple[UUID, ...], tuple[bytes, ...]]:
+    blinds, people = box[: elements * ELEMENT], box[elements * ELEMENT :]
+    return tuple(UUID(bytes=people[i : i + _ID]) for i in range(0, len(people), _ID)), split(blinds)
 
 
 def open_count(tx: Transaction, pair: str) -> int:
@@ -90,41 +100,74 @@ def mark_sent(tx: Transaction, batch_id: UUID, holder: str) -> None:
     tx.execute("INSERT INTO requests (batch, holder) VALUES (?, ?)", (str(batch_id), holder))
 
 
-def keep_answer(tx: Transaction, holder: str, answer: Answer) -> None:
-    drop_answer(tx, answer.batch, holder)
+def keep_answer(tx: Transaction, holder: str, answer: Evaluated) -> None:
+    """The last answer counts, and whatever was refused before it is over."""
+    tx.execute("DELETE FROM refusals WHERE batch = ? AND holder = ?", (str(answer.batch), holder))
     tx.execute(
-        "INSERT INTO answers (batch, holder, item) VALUES (?, ?, ?)",
+        "INSERT INTO answers (batch, holder, item) VALUES (?, ?, ?)"
+        " ON CONFLICT (batch, holder) DO UPDATE SET item = excluded.item",
         (str(answer.batch), holder, answer.model_dump_json()),
     )
 
 
-def drop_answer(tx: Transaction, batch_id: UUID, holder: str) -> None:
-    tx.execute("DELETE FROM answers WHERE batch = ? AND holder = ?", (str(batch_id), holder))
-
-
-def ask_again(tx: Transaction, batch_id: UUID, holder: str) -> None:
-    """Forget what this holder said, and that it was asked: it is sent the same request once more."""
-    drop_answer(tx, batch_id, holder)
-    tx.execute("DELETE FROM requests WHERE batch = ? AND holder = ?", (str(batch_id), holder))
-
-
-def answers(tx: Transaction, batch_id: UUID) -> Mapping[str, Answer]:
+def answers(tx: Transaction, batch_id: UUID) -> Mapping[str, Evaluated]:
     rows = tx.execute("SELECT holder, item FROM answers WHERE batch = ?", (str(batch_id),))
-    return {holder: _ANSWER.validate_json(item) for holder, item in rows}
-
-
-def refusals(tx: Transaction) -> list[tuple[str, str, EvaluationRefused]]:
-    """(pair, holder, refusal) of each batch that a holder has put off."""
-    rows = tx.execute("SELECT pair, holder, item FROM batches JOIN answers ON answers.batch = batches.id")
-    said = [(pair, holder, _ANSWER.validate_json(item)) for pair, holder, item in rows]
-    return [(pair, holder, answer) for pair, holder, answer in said if isinstance(answer, EvaluationRefused)]
+    return {holder: Evaluated.model_validate_json(item) for holder, item in rows}
 
 
 def answered(tx: Transaction) -> Sequence[UUID]:
-    """Batches to which at least one holder has said something."""
-    return [UUID(row[0]) for row in tx.execute("SELECT DISTINCT batch FROM answers ORDER BY batch")]
+    """Batches that both holders have answered."""
+    return [UUID(row[0]) for row in tx.execute("SELECT batch FROM answers GROUP BY batch HAVING COUNT(*) = 2")]
+
+
+def keep_refusal(tx: Transaction, holder: str, said: EvaluationRefused, day: int) -> None:
+    """Keep and count what was refused. Who has answered can take nothing back: that answer will be judged."""
+    name = str(said.batch)
+    if tx.execute("SELECT 1 FROM answers WHERE batch = ? AND holder = ?", (name, holder)):
+        return
+    tx.execute(
+        "INSERT INTO refusals (batch, holder, item, until, day, count) VALUES (?, ?, ?, '', ?, 1)"
+        " ON CONFLICT (batch, holder) DO UPDATE SET item = excluded.item, until = '', day = excluded.day,"
+        " count = CASE WHEN refusals.day = excluded.day THEN refusals.count + 1 ELSE 1 END",
+        (name, holder, said.model_dump_json(), day),
+    )
+
+
+def refused(tx: Transaction) -> Sequence[Refused]:
+    """What nobody has looked at yet."""
+    rows = tx.execute("SELECT batch, holder, item, count FROM refusals WHERE item <> ''")
+    return [Refused(UUID(b), holder, EvaluationRefused.model_validate_json(i), n) for b, holder, i, n in rows]
+
+
+def put_off(tx: Transaction, batch_id: UUID, holder: str, until: str) -> None:
+    """Ask this holder no more about this batch before that time, in ISO 8601 and UTC."""
+    tx.execute(
+        "UPDATE refusals SET item = '', until = ? WHERE batch = ? AND holder = ?", (until, str(batch_id), holder)
+    )
+
+
+def waiting(tx: Transaction) -> list[tuple[str, str, str]]:
+    """(pair, holder, until when) of each batch that a holder has put off."""
+    return [
+        (pair, holder, until)
+        for pair, holder, until in tx.execute(
+            "SELECT pair, holder, until FROM batches JOIN refusals ON refusals.batch = batches.id WHERE until <> ''"
+        )
+    ]
+
+
+def due(tx: Transaction, now: str) -> list[tuple[str, str]]:
+    """(batch, holder) of what was put off until now."""
+    rows = tx.execute("SELECT batch, holder FROM refusals WHERE until <> '' AND until <= ?", (now,))
+    return [(batch, holder) for batch, holder in rows]
+
+
+def ask_again(tx: Transaction, batch: str, holder: str) -> None:
+    """As if it had not been sent: with cover the same request goes at a tick like all others."""
+    tx.execute("DELETE FROM requests WHERE batch = ? AND holder = ?", (batch, holder))
+    tx.execute("UPDATE refusals SET until = '' WHERE batch = ? AND holder = ?", (batch, holder))
 
 
 def forget(tx: Transaction, batch_id: UUID) -> None:
-    for table, column in (("answers", "batch"), ("requests", "batch"), ("batches", "id")):
+    for table, column in (("answers", "batch"), ("refusals", "batch"), ("requests", "batch"), ("batches", "id")):
         tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (str(batch_id),))  # noqa: S608  names of ours

@@ -4,7 +4,7 @@ A refusal is events.errors.Refused and changes nothing. Nothing here decides: th
 command needs from several aggregates is loaded and saved in one transaction.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -25,9 +25,10 @@ from events.linkage import GrantReason, Linkage
 from events.messages import Grant
 from events.store import EventStore
 from keys.persons import PersonKeys
+from services.country.decisions import Decisions, NotVictim
 from services.country.publications import Publications
 from services.country.records import Records
-from services.country.signatures import Waiting
+from services.country.signatures import Asked, Waiting
 
 _CASE_ROLES = (Role.CASE_WORKER, Role.SUPERVISOR, Role.FIRST_RESPONDER)
 
@@ -73,6 +74,7 @@ class Desk:
         store: EventStore,
         records: Records,
         publications: Publications,
+        decisions: Decisions,
         keys: PersonKeys,
     ) -> None:
         self._charter = charter
@@ -80,6 +82,7 @@ class Desk:
         self._store = store
         self._records = records
         self._publications = publications
+        self._decisions = decisions
         self._keys = keys
 
     # ---- the case
@@ -110,6 +113,29 @@ class Desk:
     def identify(self, act: Act, case_id: UUID, **fields: Any) -> None:
         with self._db.transaction() as tx:
             self._records.save(tx, cases.decide_identify(self._records.case(tx, case_id), act, **fields))
+
+    def ask_not_identify(self, act: Act, case_id: UUID, **fields: Any) -> None:
+        """An official asks that she be called no victim. A second official must sign."""
+        with self._db.transaction() as tx:
+            self._decisions.ask(tx, act, self._records.case(tx, case_id), **fields)
+
+    def sign_decision(self, act: Act, name: UUID) -> None:
+        """The second official signs that she is no victim."""
+        with self._db.transaction() as tx:
+            self._decisions.sign(tx, act, name)
+
+    def decline_decision(self, act: Act, name: UUID) -> None:
+        _require_role(act, Role.IDENTIFICATION_AUTHORITY)
+        with self._db.transaction() as tx:
+            self._decisions.decline(tx, name)
+
+    def decisions(self, act: Act) -> list[tuple[Waiting[NotVictim], str | None]]:
+        """What waits for a second official, with the file reference of whom it is about: a reading, and logged."""
+        _require_role(act, Role.IDENTIFICATION_AUTHORITY)
+        with self._db.transaction() as tx:
+            waiting = self._decisions.signatures.everything(tx)
+            known = self._references(tx, act, {w.case_id for w in waiting}, frozenset({"reference", "decision"}))
+            return [(w, known[w.case_id]) for w in waiting]
 
     def close(self, act: Act, case_id: UUID, **fields: Any) -> None:
         with self._db.transaction() as tx:
@@ -271,14 +297,21 @@ class Desk:
                 self._log_refusal(act, case_id)
             raise
 
-    def awaiting(self, act: Act) -> list[tuple[Waiting, str | None]]:
+    def awaiting(self, act: Act) -> list[tuple[Waiting[Asked], str | None]]:
         """What waits for a second person, with the file reference of whom it is about: a reading, and logged."""
         _require_role(act, Role.TRM_FOCAL_POINT)
         with self._db.transaction() as tx:
             waiting = self._publications.signatures.everything(tx)
-            known = {case_id: self._records.case(tx, case_id) for case_id in {w.case_id for w in waiting}}
-            self._log(tx, act, [case.person_id for case in known.values()], frozenset({"reference"}), "desk")
-            return [(w, known[w.case_id].reference) for w in waiting]
+            known = self._references(tx, act, {w.case_id for w in waiting}, frozenset({"reference"}))
+            return [(w, known[w.case_id]) for w in waiting]
+
+    def _references(
+        self, tx: Transaction, act: Act, case_ids: Iterable[UUID], fields: frozenset[str]
+    ) -> dict[UUID, str | None]:
+        """The file references of these cases, shown beside `fields` to a desk: one reading each."""
+        known = {case_id: self._records.case(tx, case_id) for case_id in case_ids}
+        self._log(tx, act, [case.person_id for case in known.values()], fields, "desk")
+        return {case_id: case.reference for case_id, case in known.items()}
 
     def _own_case(self, tx: Transaction, act: Act, case_id: UUID) -> Case:
         _require_role(act, *_CASE_ROLES)

@@ -2,7 +2,8 @@
 
 A node that is killed goes on with the same request, which costs no quota twice. A holder that is down holds up its own
 pairs alone. A holder that answers wrongly is named, its signed answer kept as evidence, and its pair stopped until an
-operator resumes it: none of its answers is used.
+operator resumes it: none of its answers is used. So is one that refuses for good, or the same batch again and again:
+its signed refusal is the evidence.
 
 With cover, a batch waits for the tick, at which each holder of each pair gets exactly one request of one size, made up
 with random inputs; the surplus waits.
@@ -12,7 +13,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -31,6 +32,7 @@ from keys import group, labels
 from matching import recipes, tokens
 from services.country import batches, judging
 from services.country.batches import Answer, Batch
+from services.country.batches import Refused as Refusal
 from services.country.identifiers import canonical_of
 from services.country.publications import Publications
 from services.country.records import Records
@@ -39,10 +41,10 @@ log = structlog.get_logger()
 
 OPEN_BATCHES: Final = 2
 """Batches of one pair under way at once: while one is with the holders, the next is made."""
-
-
 _LONGEST_WAIT: Final = timedelta(days=2)
 """A quota is a day's: a holder that puts us off for longer does not mean to answer."""
+_REFUSALS_A_DAY: Final = 4
+"""One of a batch is a spent quota's; a few more, a tick apart, are clocks that differ. Beyond, it means to go on."""
 
 
 class Evaluations:
@@ -71,25 +73,34 @@ class Evaluations:
         self._store_key = store_key
         self._clock = clock
         self._without_allowance: set[str] = set()
+        self._nobody: dict[str, int] = {}  # pair -> the turn at which nobody waited there: no need to look again
         self._topics = {t.reader: t for t in charter.written_by(country) if t.family == "evaluate"}
 
     def ask(self) -> int:
-        """Make a batch for every pair that has approved people. Returns how many."""
-        return sum(self._ask(pair) for pair in self._charter.pairs_of(self._country))
+        """Make a batch for every pair that has approved people. Returns for how many there were any."""
+        with self._db.reading() as tx:
+            turn = self._publications.turn(tx)
+        pairs = self._charter.pairs_of(self._country)
+        return sum(self._ask(pair, turn) for pair in pairs if self._nobody.get(pair) != turn)
 
-    def _ask(self, pair: str) -> bool:
+    def _ask(self, pair: str, turn: int) -> bool:
+        country = other_country(pair, self._country)
         with self._db.reading() as tx:
             if batches.open_count(tx, pair) >= OPEN_BATCHES or not self._may_ask(tx, pair):
                 return False
             most = self._room(pair) // len(self._charter.slots)
-            people = self._publications.approved(tx, other_country(pair, self._country), most)
+            people = self._publications.approved(tx, country, most)
             inputs = self._inputs(tx, people)
         if not people:
+            self._nobody[pair] = turn
             return False
-        batch = self._blind(pair, people, inputs)
+        batch = self._blind(pair, people, inputs)  # nobody need wait for the arithmetic
         with self._db.transaction() as tx:
+            # Meanwhile somebody may have withdrawn, or was corrected, erased or declared unsafe: then all is made anew.
+            if not self._publications.are_approved(tx, country, people) or self._inputs(tx, people) != inputs:
+                return True
             batches.keep(tx, batch, self._store_key, self._clock.now().isoformat())
-            self._publications.start(tx, batch.id, people, other_country(pair, self._country))
+            self._publications.start(tx, batch.id, people, country)
         return True
 
     def send(self) -> int:
@@ -167,58 +178,79 @@ class Evaluations:
             if isinstance(item, Evaluated | EvaluationRefused):
                 rows = tx.execute("SELECT pair FROM batches WHERE id = ?", (str(item.batch),))
                 if rows and header.writer in self._charter.holders_of(rows[0][0]):
-                    batches.keep_answer(tx, header.writer, item)
+                    self._keep(tx, header.writer, item)
+
+    def _keep(self, tx: Transaction, holder: str, item: Answer) -> None:
+        if isinstance(item, Evaluated):
+            batches.keep_answer(tx, holder, item)
+        else:
+            batches.keep_refusal(tx, holder, item, int(self._clock.now().timestamp() // 86400))
 
     def settle(self) -> int:
-        """Finish every batch that both holders have answered; ask again where a quota's time has come."""
+        """Finish every batch that both holders have answered; look at refusals, and ask again whose time has come."""
+        now = self._clock.now().isoformat()
         with self._db.reading() as tx:
-            loaded = [
+            refused = [(batches.load(tx, one.batch, self._store_key), one) for one in batches.refused(tx)]
+            answered = [
                 (batches.load(tx, name, self._store_key), batches.answers(tx, name)) for name in batches.answered(tx)
             ]
-        return sum(self._settle(batch, answers) for batch, answers in loaded if batch is not None)
+            due = batches.due(tx, now)
+        for batch, one in refused:
+            if batch is not None:
+                self._refused(batch, one)
+        for batch, answers in answered:
+            if batch is not None:
+                self._settle(batch, answers)
+        if due:
+            with self._db.transaction() as tx:
+                for name, holder in due:
+                    batches.ask_again(tx, name, holder)
+        return len(refused) + len(answered) + len(due)
 
-    def _settle(self, batch: Batch, answers: Mapping[str, Answer]) -> bool:
-        evaluated = {}
-        for holder, answer in answers.items():
-            if isinstance(answer, EvaluationRefused):
-                return self._refused(batch, holder, answer)
-            evaluated[holder] = answer
+    def _settle(self, batch: Batch, answers: Mapping[str, Evaluated]) -> None:
         holders = self._charter.holders_of(batch.pair)
-        if set(evaluated) != set(holders):
-            return False
         for holder in holders:
             share = self._share(batch.pair, holder)
             fault = judging.fault(
-                batch, share, evaluated[holder], asker=self._country, charter=self._charter, digest=self._digest
+                batch, share, answers[holder], asker=self._country, charter=self._charter, digest=self._digest
             )
             if fault:
-                self._stop(batch, holder, evaluated[holder], fault)
-                return True
-        first, second = (batches.split(evaluated[h].elements) for h in holders)
+                self._stop(batch, holder, answers[holder], fault)
+                return
+        first, second = (batches.split(answers[h].elements) for h in holders)
         self._publish(batch, tokens.unblind(batch.blinds, first, second))
-        return True
 
-    def _refused(self, batch: Batch, holder: str, answer: EvaluationRefused) -> bool:
+    def _refused(self, batch: Batch, refusal: Refusal) -> None:
         """Over quota: wait and ask again, or ask for less at once. Anything else is for people to look at."""
+        said, now = refusal.said, self._clock.now()
+        fault = judging.refusal_fault(
+            batch, refusal.holder, said, asker=self._country, charter=self._charter, digest=self._digest
+        )
         counted_on = len(batch.blinded) > self._charter.quota_per_day  # an allowance, which may be used up
-        if answer.reason == "over_quota" and answer.retry_at is None and counted_on:
-            return self._ask_for_less(batch)
-        if answer.retry_at is None or answer.retry_at > self._clock.now() + _LONGEST_WAIT:
-            self._stop(batch, holder, answer, f"It refuses: {answer.reason}.")
-            return True
-        if answer.retry_at > self._clock.now():
-            return False
-        with self._db.transaction() as tx:
-            batches.ask_again(tx, batch.id, holder)  # as if it had not been sent: with cover, at a tick like all others
-        return True
+        if fault:
+            self._stop(batch, refusal.holder, said, fault)
+        elif said.reason == "over_quota" and said.retry_at is None and counted_on:
+            self._ask_for_less(batch)
+        elif said.retry_at is None or said.retry_at > now + _LONGEST_WAIT:
+            self._stop(batch, refusal.holder, said, f"It refuses: {said.reason}.")
+        elif refusal.times > _REFUSALS_A_DAY:
+            self._stop(batch, refusal.holder, said, f"It refused one batch {refusal.times} times in a day.")
+        else:
+            # A tick, at least: where its clock is behind ours, it would say the same again at once.
+            until = max(said.retry_at, self._next_tick())
+            with self._db.transaction() as tx:
+                batches.put_off(tx, batch.id, refusal.holder, until.astimezone(UTC).isoformat())
 
-    def _ask_for_less(self, batch: Batch) -> bool:
+    def _next_tick(self) -> datetime:
+        next_one = self._charter.tick_at(self._clock.now()) + 1
+        return datetime.fromtimestamp(next_one * self._charter.tick_seconds, UTC)
+
+    def _ask_for_less(self, batch: Batch) -> None:
         """No day has room for this many: an allowance that we counted on is used up. Its people wait again."""
         self._without_allowance.add(batch.pair)
         with self._db.transaction() as tx:
             self._publications.put_back(tx, batch.id)
             batches.forget(tx, batch.id)
-        return True
 
     def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
         """Name the holder, keep the evidence, put the people back in line, ask this pair no more."""
@@ -262,7 +294,7 @@ class Evaluations:
             tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
 
     def evidence(self) -> list[dict[str, object]]:
-        """Every wrong answer that was kept, with the request it answered: what convicts a holder."""
+        """Every wrong answer and refusal that stopped a pair, with the request: what a holder can be held to."""
         with self._db.reading() as tx:
             rows = tx.execute("SELECT holder, found_at, record FROM evidence ORDER BY found_at")
         return [{"holder": holder, "found_at": at, **json.loads(record)} for holder, at, record in rows]
@@ -275,8 +307,8 @@ class Evaluations:
         }
         silent = {pair: f"{holder} has not answered since {at}" for pair, holder, at in self._silent(tx)}
         spent = {
-            pair: f"{holder} has no quota left before {refusal.retry_at}"
-            for pair, holder, refusal in batches.refusals(tx)
+            pair: f"{holder} has no quota left before {datetime.fromisoformat(until)}"
+            for pair, holder, until in batches.waiting(tx)
         }
         unknown = {
             pair: f"{holder} has introduced no share yet"
@@ -291,7 +323,9 @@ class Evaluations:
         rows = tx.execute(
             "SELECT pair, holder, MIN(asked_at) FROM batches JOIN requests ON requests.batch = batches.id"
             " WHERE NOT EXISTS (SELECT 1 FROM answers WHERE answers.batch = batches.id"
-            " AND answers.holder = requests.holder) GROUP BY pair, holder"
+            " AND answers.holder = requests.holder) AND NOT EXISTS (SELECT 1 FROM refusals"
+            " WHERE refusals.batch = batches.id AND refusals.holder = requests.holder AND until <> '')"
+            " GROUP BY pair, holder"
         )
         return [(str(pair), str(holder), str(at)) for pair, holder, at in rows]
 

@@ -12,7 +12,7 @@ from events.consent import Capacity
 from events.linkage import GrantReason
 from events.match import ClosingReason
 from events.messages import Grant
-from events.model import Country, Value
+from events.model import Country, Hex32, Value
 from events.person import BirthDate, Contact, Document, Name
 
 Few = Annotated[tuple[Country, ...], Field(min_length=1, max_length=64)]
@@ -24,6 +24,8 @@ class Report(Value):
     age_status: AgeStatus
     summary: Text | None = None
     reference: Short | None = None
+    referring_org: Short | None = None
+    transnational_referral_id: UUID | None = None
 
 
 class Screening(Value):
@@ -39,11 +41,24 @@ class Identification(Value):
     decided_on: date
     legal_basis: Text
     informed_in: Language
+    request_id: UUID | None = None
+
+
+class NonIdentification(Value):
+    """What the first of two officials signs."""
+
+    decided_by: DecidingBody
+    decided_on: date
+    reason: Text
+    informed_in: Language
+    review_until: date
 
 
 class Closing(Value):
     outcome: Outcome
     reason: Text | None = None
+    duplicate_of: UUID | None = None
+    how_to_come_back: Text | None = None
 
 
 class Identifiers(Value):
@@ -53,6 +68,10 @@ class Identifiers(Value):
     contacts: tuple[Contact, ...] = Field(default=(), max_length=20)
     gender: Code | None = None
     citizenships: frozenset[Country] = frozenset()
+    languages: tuple[Language, ...] = Field(default=(), max_length=20)
+    marital_status: Code | None = None
+    children: int | None = Field(default=None, ge=0, le=99)
+    education: Code | None = None
 
 
 class Consent(Value):
@@ -60,16 +79,24 @@ class Consent(Value):
     answer: Literal["given", "refused"]
     scope: Text
     allowed_countries: frozenset[Country] = frozenset()
+    receiver_org: Short | None = None
+    receiver_country: Country | None = None
+    receiver_fields: frozenset[Code] = frozenset()
     language: Language
     capacity: Capacity
     guardian: Short | None = None
     best_interest_ref: UUID | None = None
+    informed_points: frozenset[Annotated[int, Field(ge=1, le=7)]] = frozenset()
     expires_on: date
+    evidence_hash: Hex32 | None = None
 
 
 class Withdrawal(Value):
+    """`consent_id` None: every consent given for this purpose."""
+
     purpose: ConsentPurpose
     by: Literal["person", "guardian", "representative"]
+    consent_id: UUID | None = None
 
 
 class Revocation(Value):

@@ -1,8 +1,10 @@
-"""Whether a holder's answer may be used: signed, of the share that was asked, and proved. Pure."""
+"""Whether a holder's answer may be used: signed, of the share that was asked, proved; or its refusal heeded. Pure."""
+
+from dataclasses import asdict
 
 from events.charter import Charter
 from events.directory import PublicShare
-from events.messages import Evaluated
+from events.messages import Evaluated, EvaluationRefused
 from keys import dleq, sign
 from keys.errors import KeysError
 from services.country.batches import Batch, split
@@ -31,9 +33,30 @@ def fault(
     return ""
 
 
+def refusal_fault(
+    batch: Batch, holder: str, refusal: EvaluationRefused, *, asker: str, charter: Charter, digest: bytes
+) -> str:
+    """What is wrong with a refusal, as a sentence; '' if the holder has said it, and can be held to it."""
+    question = _question_of(batch, asker, digest)
+    try:
+        message = dleq.refusal_message(
+            question, batch.blinded, holder, reason=refusal.reason, sentence=refusal.sentence, retry_at=refusal.retry_at
+        )
+    except KeysError as error:
+        return str(error)
+    if not _is_signed(charter, holder, refusal, message):
+        return "The refusal itself is not signed by the holder: it proves nothing, and is not heeded."
+    return ""
+
+
 def statement_of(batch: Batch, share: PublicShare, asker: str, digest: bytes) -> dleq.Statement:
     """What the holder's proof must be about."""
-    return dleq.Statement(
+    question = _question_of(batch, asker, digest)
+    return dleq.Statement(**asdict(question), holder=share.holder, public=share.public)
+
+
+def _question_of(batch: Batch, asker: str, digest: bytes) -> dleq.Question:
+    return dleq.Question(
         charter_digest=digest,
         requester=asker,
         pair=batch.pair,
@@ -41,12 +64,10 @@ def statement_of(batch: Batch, share: PublicShare, asker: str, digest: bytes) ->
         generation=batch.generation,
         purpose="match",
         batch=batch.id.bytes,
-        holder=share.holder,
-        public=share.public,
     )
 
 
-def _is_signed(charter: Charter, holder: str, answer: Evaluated, message: bytes) -> bool:
+def _is_signed(charter: Charter, holder: str, answer: Evaluated | EvaluationRefused, message: bytes) -> bool:
     return any(
         key.id == answer.key_id and sign.is_valid(bytes.fromhex(key.public), message, answer.signature)
         for key in charter.party(holder).signing

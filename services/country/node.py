@@ -18,6 +18,7 @@ from events.store import EventStore
 from events.stream import Stream
 from keys.persons import PersonKeys
 from keys.ring import KeyRing
+from services.country.decisions import Decisions
 from services.country.desk import Desk
 from services.country.evaluations import Evaluations
 from services.country.importer import Importer
@@ -82,8 +83,15 @@ class Node:
         )
         records = Records(self._store, Projection(vault))
         publications = Publications(country, charter, records, vault, clock)
+        decisions = Decisions(records, vault)
         self.desk = Desk(
-            charter, database=database, store=self._store, records=records, publications=publications, keys=persons
+            charter,
+            database=database,
+            store=self._store,
+            records=records,
+            publications=publications,
+            decisions=decisions,
+            keys=persons,
         )
         self.importer = Importer(
             country,
@@ -108,7 +116,7 @@ class Node:
         )
         self._relay = Relay(country, charter, self._store, records, vault)
         self._notices = Notices(records, clock)
-        self._upkeep = Upkeep(database, records, publications, clock)
+        self._upkeep = Upkeep(database, records, publications, decisions, clock)
         self._handlers = {"evaluated": self.evaluations.take, "notices": self._take_notices}
 
     def create(self) -> None:
@@ -136,6 +144,9 @@ class Node:
         return done > 0
 
     def _collect(self) -> int:
+        with self._db.reading() as tx:  # a node at rest takes no write lock
+            if not self._uncollected(tx):
+                return 0
         with self._db.transaction() as tx:
             return self._relay.collect(tx)
 

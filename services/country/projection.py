@@ -45,7 +45,7 @@ class Projection:
     def _published(self, tx: Transaction, event: TokensPublished) -> None:
         if isinstance(event.country, Erased):
             return
-        tag = self._vault.tag("country", event.country)
+        tag = self._vault.tag_of_country(event.person_id, event.country)
         tx.execute(
             "INSERT INTO handles (handle, person_id, country) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (event.handle, str(event.person_id), tag),
@@ -83,6 +83,8 @@ def _revoked(tx: Transaction, event: TokensRevoked) -> None:
 def _case_moved(tx: Transaction, event: Event) -> None:
     column, state = _STATES[type(event)]
     tx.execute(f"UPDATE cases SET {column} = ? WHERE person_id = ?", (state, str(event.person_id)))  # noqa: S608  ours
+    if column == "identification":  # who asked that she be called no victim did not know of this
+        tx.execute("DELETE FROM awaiting WHERE kind = 'not_victim' AND person_id = ?", (str(event.person_id),))
 
 
 def _drop_waiting_tell(tx: Transaction, event: GrantSet | TokensRevoked) -> None:

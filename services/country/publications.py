@@ -6,6 +6,7 @@ first has signed waits (services.country.signatures) and is no event.
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -64,7 +65,7 @@ class Publications:
         self._clock = clock
         self.partners = frozenset(other_country(pair, country) for pair in charter.pairs_of(country))
         """The countries that this one has an agreement with."""
-        self.signatures = Signatures(vault)
+        self.signatures = Signatures(vault, Asked, "publish", "tell")
 
     # ---- two people
 
@@ -112,7 +113,7 @@ class Publications:
             " ON CONFLICT (person_id, country) DO UPDATE SET state = 'asked', reason = '', box = excluded.box",
             (
                 str(case.person_id),
-                self._tag(country),
+                self._tag(case.person_id, country),
                 str(case.case_id),
                 self._vault.shut(_place(case.person_id, country), asked),
             ),
@@ -148,7 +149,7 @@ class Publications:
         for waiting in self.signatures.overdue(tx, now):
             self._give_up(tx, waiting, "not_signed_in_time")
 
-    def _give_up(self, tx: Transaction, waiting: Waiting, reason: str) -> None:
+    def _give_up(self, tx: Transaction, waiting: Waiting[Asked], reason: str) -> None:
         if waiting.kind == "publish":
             self._end(tx, waiting.person_id, waiting.asked.country, reason)
         self.signatures.done(tx, waiting.id)
@@ -160,9 +161,10 @@ class Publications:
             (
                 self._vault.shut(_place(person_id, asked.country), approved),
                 str(person_id),
-                self._tag(asked.country),
+                self._tag(person_id, asked.country),
             ),
         )
+        self._next_turn(tx)
 
     def set_grant(
         self, tx: Transaction, act: Act, person_id: UUID, country: str, grant: Grant, reason: GrantReason
@@ -189,44 +191,63 @@ class Publications:
     def _hold_under_way(self, tx: Transaction, person_id: UUID, country: str) -> bool:
         rows = tx.execute(
             "SELECT box FROM publications WHERE person_id = ? AND country = ? AND state IN ('approved', 'working')",
-            (str(person_id), self._tag(country)),
+            (str(person_id), self._tag(person_id, country)),
         )
         for (box,) in rows:
             place = _place(person_id, country)
             held = self._vault.open(place, box, Approved).model_copy(update={"grant": "hold"})
             tx.execute(
                 "UPDATE publications SET box = ? WHERE person_id = ? AND country = ?",
-                (self._vault.shut(place, held), str(person_id), self._tag(country)),
+                (self._vault.shut(place, held), str(person_id), self._tag(person_id, country)),
             )
         return bool(rows)
 
     # ---- the tokens
 
-    def approved(self, tx: Transaction, country: str, limit: int) -> tuple[UUID, ...]:
-        """People whose tokens towards this country two people have signed for and no batch holds yet."""
-        rows = tx.execute(
-            "SELECT person_id FROM publications WHERE state = 'approved' AND country = ? ORDER BY person_id LIMIT ?",
-            (self._tag(country), limit),
+    @staticmethod
+    def turn(tx: Transaction) -> int:
+        """A number that moves whenever somebody's tokens wait to be made who did not wait before."""
+        rows = tx.execute("SELECT position FROM cursors WHERE name = 'approvals'")
+        return int(rows[0][0]) if rows else 0
+
+    @staticmethod
+    def _next_turn(tx: Transaction) -> None:
+        tx.execute(
+            "INSERT INTO cursors (name, position) VALUES ('approvals', 1)"
+            " ON CONFLICT (name) DO UPDATE SET position = cursors.position + 1"
         )
-        return tuple(UUID(row[0]) for row in rows)
+
+    def approved(self, tx: Transaction, country: str, limit: int) -> tuple[UUID, ...]:
+        """People whose tokens towards this country two people have signed for and no batch holds yet.
+
+        cost   a hash for each that waits, for whichever country, until `limit` are found: tags tell no countries
+        """
+        rows = tx.execute("SELECT person_id, country FROM publications WHERE state = 'approved' ORDER BY person_id")
+        people = (UUID(person_id) for person_id, tag in rows if bytes(tag) == self._tag(person_id, country))
+        return tuple(islice(people, limit))
+
+    def are_approved(self, tx: Transaction, country: str, people: Sequence[UUID]) -> bool:
+        """Whether what two people signed for each of them still stands, and no batch holds it."""
+        query = "SELECT 1 FROM publications WHERE person_id = ? AND country = ? AND state = 'approved'"
+        return all(tx.execute(query, (str(person_id), self._tag(person_id, country))) for person_id in people)
 
     def start(self, tx: Transaction, batch: UUID, people: Sequence[UUID], country: str) -> None:
-        tag = self._tag(country)
         tx.executemany(
             "UPDATE publications SET state = 'working', batch = ?"
             " WHERE person_id = ? AND country = ? AND state = 'approved'",
-            [(str(batch), str(person_id), tag) for person_id in people],
+            [(self._batch(batch), str(person_id), self._tag(person_id, country)) for person_id in people],
         )
 
     def put_back(self, tx: Transaction, batch: UUID) -> None:
         """The batch came to nothing: its people wait again."""
-        tx.execute("UPDATE publications SET state = 'approved', batch = NULL WHERE batch = ?", (str(batch),))
+        tx.execute("UPDATE publications SET state = 'approved', batch = NULL WHERE batch = ?", (self._batch(batch),))
+        self._next_turn(tx)
 
     def finish(self, tx: Transaction, batch: UUID, country: str, epoch: int, person_id: UUID, token_set: bytes) -> None:
         """Publish the tokens that were made, if all that was signed still stands; else say why not, and drop them."""
         rows = tx.execute(
             "SELECT box FROM publications WHERE person_id = ? AND country = ? AND batch = ?",
-            (str(person_id), self._tag(country), str(batch)),
+            (str(person_id), self._tag(person_id, country), self._batch(batch)),
         )
         if not rows:
             return  # withdrawn or corrected meanwhile: these tokens are nobody's
@@ -292,18 +313,22 @@ class Publications:
 
     def _rows(self, tx: Transaction, person_id: UUID) -> list[tuple[str, str, str]]:
         rows = tx.execute("SELECT country, state, reason FROM publications WHERE person_id = ?", (str(person_id),))
-        known = {self._tag(c): c for c in self._charter.countries}
+        known = {self._tag(person_id, c): c for c in self._charter.countries}
         return [(known[bytes(tag)], state, reason) for tag, state, reason in rows if bytes(tag) in known]
 
     def _end(self, tx: Transaction, person_id: UUID, country: str, reason: str) -> None:
         tx.execute(
             "UPDATE publications SET state = 'refused', reason = ?, batch = NULL WHERE person_id = ? AND country = ?",
-            (reason, str(person_id), self._tag(country)),
+            (reason, str(person_id), self._tag(person_id, country)),
         )
         self.signatures.drop(tx, person_id, country, "publish")
 
-    def _tag(self, country: str) -> bytes:
-        return self._vault.tag("country", country)
+    def _tag(self, person_id: UUID | str, country: str) -> bytes:
+        return self._vault.tag_of_country(person_id, country)
+
+    def _batch(self, batch: UUID) -> bytes:
+        """The batch stands beside its pair in another table: nothing in this row leads there."""
+        return self._vault.tag("batch", str(batch))
 
 
 def _place(person_id: UUID, country: str) -> tuple[str, ...]:

@@ -13,4 +13,4 @@ class CountrySettings(PartySettings):
 
     @property
     def party(self) -> str:
-        return self.country or self.home.name
+        return self.country or super().party

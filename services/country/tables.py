@@ -1,17 +1,20 @@
 """The node's own tables, beside the event tables of its store.
 
 No name, date or document stands in them; what tells something of a person (a country she fears, a grant) is sealed
-(services.country.vault), and looked up by a keyed tag.
+(services.country.vault), and looked up by a keyed tag: of a country in a person's row by one that no other person's row
+has, so that rows cannot be counted by country; of a batch by one that does not lead to its pair.
 
 cases             one row a case, for lists
 case_references   tag of (organisation, reference of a file) -> case, so that a file read twice is taken once
 awaiting          what a first person signed and a second has to sign; no event yet
 publications      one row a person and country: where its tokens stand
-batches           evaluation requests under way; blinds sealed, gone when the batch is settled
+batches           evaluation requests under way; whose they are and their blinds sealed, gone when the batch is settled
 requests          which batch has been sent to which holder
-answers           what a holder said to a batch, until it is settled
+answers           what a holder answered to a batch, until it is settled
+refusals          what a holder refused and nobody has looked at yet (`item`); until when it put the batch off
+                  (`until`); how often it refused this batch on the day of the last time
 stopped_pairs     pairs whose holder answered wrongly: no more questions until an operator resumes
-evidence          signed wrong answers, kept
+evidence          signed wrong answers and refusals that stopped a pair, kept
 handles           handle -> person
 matches           one row a match that this side was told
 departures        positions of the store's log that still have to leave, by topic and partition
@@ -28,15 +31,16 @@ TABLES = (
        case_id TEXT NOT NULL, country BLOB NOT NULL, box BLOB NOT NULL, asked_at TEXT NOT NULL,
        UNIQUE (person_id, country, kind))""",
     """CREATE TABLE IF NOT EXISTS publications (person_id TEXT NOT NULL, country BLOB NOT NULL, case_id TEXT NOT NULL,
-       state TEXT NOT NULL, reason TEXT NOT NULL, box BLOB NOT NULL, batch TEXT, PRIMARY KEY (person_id, country))""",
-    "CREATE INDEX IF NOT EXISTS publications_by_state ON publications (state, country)",
+       state TEXT NOT NULL, reason TEXT NOT NULL, box BLOB NOT NULL, batch BLOB, PRIMARY KEY (person_id, country))""",
+    "CREATE INDEX IF NOT EXISTS publications_by_state ON publications (state, person_id)",
     "CREATE INDEX IF NOT EXISTS publications_by_batch ON publications (batch)",
     """CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL,
-       generation BIGINT NOT NULL, people TEXT NOT NULL, blinds BLOB NOT NULL, blinded BLOB NOT NULL,
-       asked_at TEXT NOT NULL)""",
+       generation BIGINT NOT NULL, box BLOB NOT NULL, blinded BLOB NOT NULL, asked_at TEXT NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS requests (batch TEXT NOT NULL, holder TEXT NOT NULL, PRIMARY KEY (batch, holder))",
     """CREATE TABLE IF NOT EXISTS answers (batch TEXT NOT NULL, holder TEXT NOT NULL, item TEXT NOT NULL,
        PRIMARY KEY (batch, holder))""",
+    """CREATE TABLE IF NOT EXISTS refusals (batch TEXT NOT NULL, holder TEXT NOT NULL, item TEXT NOT NULL,
+       until TEXT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (batch, holder))""",
     "CREATE TABLE IF NOT EXISTS stopped_pairs (pair TEXT PRIMARY KEY, holder TEXT NOT NULL, reason TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS evidence (batch TEXT NOT NULL, holder TEXT NOT NULL, found_at TEXT NOT NULL,
        record TEXT NOT NULL, PRIMARY KEY (batch, holder))""",

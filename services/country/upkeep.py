@@ -14,15 +14,25 @@ from events.base import NODE, Act, Purpose
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.publication import decide_expire_grants
+from services.country.decisions import Decisions
 from services.country.publications import Publications
 from services.country.records import Records
+from services.country.signatures import any_overdue
 
 
 class Upkeep:
-    def __init__(self, database: Database, records: Records, publications: Publications, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        records: Records,
+        publications: Publications,
+        decisions: Decisions,
+        clock: Clock,
+    ) -> None:
         self._db = database
         self._records = records
         self._publications = publications
+        self._decisions = decisions
         self._clock = clock
 
     def run(self, limit: int = 100) -> int:
@@ -30,14 +40,15 @@ class Upkeep:
         now = self._clock.now()
         with self._db.reading() as tx:
             rows = tx.execute("SELECT DISTINCT person_id FROM due WHERE at <= ? LIMIT ?", (now.isoformat(), limit))
-            old = tx.execute("SELECT 1 FROM awaiting LIMIT 1")
+            unsigned = any_overdue(tx, now)
         for (person_id,) in rows:
             with self._db.transaction() as tx:
                 self._look(tx, UUID(person_id), now)
                 tx.execute("DELETE FROM due WHERE person_id = ? AND at <= ?", (person_id, now.isoformat()))
-        if old:
+        if unsigned:
             with self._db.transaction() as tx:
                 self._publications.drop_unsigned(tx, now)
+                self._decisions.drop_unsigned(tx, now)
         return len(rows)
 
     def _look(self, tx: Transaction, person_id: UUID, now: datetime) -> None:

@@ -1,10 +1,11 @@
 """What the node's own tables say of a person: sealed in its row, and found again by a keyed tag.
 
-A thief of the disk without the key-encryption key sees how many rows there are and which are alike, not what they say.
+A thief of the disk without the key-encryption key sees how many rows there are and whose, not what they say.
 """
 
 import hashlib
 from typing import TypeVar
+from uuid import UUID
 
 from events.model import Value
 from keys import labels, seal
@@ -23,6 +24,13 @@ class Vault:
         """16 bytes that stand for these words in a column."""
         message = labels.framed(labels.REFERENCE, *(p.encode() for p in parts))
         return hashlib.blake2b(message, key=self._search_key, digest_size=16).digest()
+
+    def tag_of_country(self, person_id: UUID | str, country: str) -> bytes:
+        """16 bytes that stand for a country in one person's rows: in nobody else's, or rows could be counted by it.
+
+        Totals are public. Were a country's tag the same in all rows, who counts them would know which country it is.
+        """
+        return self.tag("country", str(person_id), country)
 
     def pseudonym(self, person_id: str) -> str:
         """The name of a person in statistics, 32 hex digits: nothing links it to a handle."""

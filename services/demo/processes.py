@@ -33,8 +33,10 @@ _libc = ctypes.CDLL(None)
 class Processes:
     """The processes of one demo. Use as a context: leaving it ends them all, the last started first."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, *held: int) -> None:
+        """`held`: open files that a server which outlives us keeps open until it is stopped."""
         self.logs = logs
+        self._held = held
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._guards: list[subprocess.Popen[bytes]] = []
         logs.mkdir(parents=True, exist_ok=True)
@@ -75,6 +77,7 @@ class Processes:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self._held,
             )
             self._guards.append(guard)
         printed = guard.stdout.read().decode().strip() if guard.stdout else ""

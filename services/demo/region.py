@@ -37,6 +37,7 @@ COUNTRY_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "worker": ("welfare-office", (Role.CASE_WORKER, Role.FIRST_RESPONDER)),
     "supervisor": ("welfare-office", (Role.SUPERVISOR,)),
     "authority": ("identification-board", (Role.IDENTIFICATION_AUTHORITY,)),
+    "assessor": ("identification-board", (Role.IDENTIFICATION_AUTHORITY,)),
     "focal": ("trm-desk", (Role.TRM_FOCAL_POINT,)),
     "deputy": ("trm-desk", (Role.TRM_FOCAL_POINT,)),
     "operator": ("node-operations", (Role.NODE_OPERATOR,)),

@@ -239,8 +239,8 @@ def _write_pairs(path: Path, pairs: Mapping[Pair, str]) -> None:
 
 def _stay(console: Console, running: Running) -> None:
     """Leave everything running until Ctrl-C, and say what to look at."""
-    report.show_pages(console, running.region)
     try:
+        report.show_pages(console, running.region)
         while True:
             running.processes.refuse_dead()
             time.sleep(LOOK)

@@ -5,9 +5,7 @@ and started again on the same home; whatever happens inside, no process outlives
 """
 
 import secrets
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -16,11 +14,11 @@ from typing import Final
 
 from events.clock import SystemClock
 from services.demo.broker import start_broker
+from services.demo.folder import demo_folder
 from services.demo.officers import Officers
 from services.demo.processes import Processes, wait_until
 from services.demo.region import Region, demo_rules, found_region
 from services.demo.stages import LOOK
-from services.runtime.errors import ServiceError
 
 PATIENCE: Final = 3600.0
 """Seconds that the work on thousands of people may take."""
@@ -62,32 +60,24 @@ class Running:
 def running_region(
     countries: tuple[str, ...], people: int, *, broker: str = "embedded", **rules: object
 ) -> Iterator[Running]:
-    """Found a region and start its broker and parties; when left, all of them are ended and their folders removed.
+    """Found a region and start its broker and parties; when left, all of them are ended and their folder is removed.
 
     people  the most that one country will publish: what allowances and totals are made for
     broker  embedded or kafka
     rules   fields of the charter, otherwise than the demo's
     raises  SettingsInvalid, PeerUnreachable. After an error the processes' logs are kept: it says where they are.
     """
-    logs, keep = Path(tempfile.mkdtemp(prefix="samaki-logs-")), False
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="samaki-") as folder,
-            Processes(logs) as processes,
-            ExitStack() as ending,
-        ):
-            work, now = Path(folder), SystemClock().now()
-            chosen = {"region": f"demo-{secrets.token_hex(4)}", **demo_rules(countries, people, now), **rules}
-            region = found_region(work / "region", countries, now=now, **chosen)
-            running = Running(region, start_broker(broker, processes, work), processes, logs, ending)
-            _start_all(running)
-            yield running
-    except ServiceError:
-        keep = True
-        raise
-    finally:
-        if not keep:
-            shutil.rmtree(logs)
+    with (
+        demo_folder() as folder,
+        Processes(folder.logs, folder.lock) as processes,
+        ExitStack() as ending,
+    ):
+        now = SystemClock().now()
+        chosen = {"region": f"demo-{secrets.token_hex(4)}", **demo_rules(countries, people, now), **rules}
+        region = found_region(folder.path / "region", countries, now=now, **chosen)
+        running = Running(region, start_broker(broker, processes, folder.path), processes, folder.logs, ending)
+        _start_all(running)
+        yield running
 
 
 def _start_all(running: Running) -> None:

@@ -4,7 +4,7 @@ The life of a request: `keep` writes it down, in the transaction that moves the 
 before anything is computed; the answer is written in the transaction that `answered` it. If we crash between any two,
 it goes on from where it was: nothing is lost, nothing is counted or answered twice. Its digest is remembered as long as
 its epoch runs, so that the same request again costs nothing; its elements for a few days, in case its answer is lost
-with a broker.
+with a broker. Since it costs nothing it is answered again once a tick at most, and after everything that is new.
 
 All functions work in the caller's transaction. No identifier and no token stands in these tables.
 """
@@ -23,10 +23,11 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS holder_shares (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, public BLOB NOT NULL,
         proof BLOB NOT NULL, announced BIGINT NOT NULL, PRIMARY KEY (pair, epoch, generation))""",
-    # state: waiting | counted | answered; item: the request, '' once it is old
+    # state: waiting | counted | answered | again, asked for once more; item: the request, '' once it is old
+    # answered_on, answered_in: the day and the tick of the last answer
     """CREATE TABLE IF NOT EXISTS holder_requests (
         id BIGSERIAL PRIMARY KEY, digest BLOB NOT NULL UNIQUE, country TEXT NOT NULL, epoch BIGINT NOT NULL,
-        state TEXT NOT NULL, item TEXT NOT NULL, answered_on BIGINT NOT NULL)""",
+        state TEXT NOT NULL, item TEXT NOT NULL, answered_on BIGINT NOT NULL, answered_in BIGINT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS holder_requests_open ON holder_requests (country, id) WHERE state <> 'answered'",
     # what keys.quota is asked with
     """CREATE TABLE IF NOT EXISTS holder_windows (
@@ -51,11 +52,12 @@ KEPT_DAYS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that waits for its answer. `counted`: against the quota, already."""
+    """One request that waits for its answer. `counted`: against the quota, already. `again`: it was answered before."""
 
     digest: bytes
     country: str
     counted: bool
+    again: bool
     asked: EvaluationAsked
 
 
@@ -76,25 +78,30 @@ def day_of(at: datetime) -> int:
     return int(at.timestamp() // 86400)
 
 
-def keep(tx: Transaction, digest: bytes, country: str, asked: EvaluationAsked) -> None:
-    """Write a request down. Answered before: it is answered again, and costs nothing. Waiting: it waits on."""
+def keep(tx: Transaction, digest: bytes, country: str, asked: EvaluationAsked, tick: int) -> None:
+    """Write a request down. Answered before this tick: it is answered again, and costs nothing. Waiting: it waits on.
+
+    What was answered in this tick is on its way, and is not answered again: the outbox keeps it until it is confirmed.
+    """
     tx.execute(
-        "INSERT INTO holder_requests (digest, country, epoch, state, item, answered_on)"
-        " VALUES (?, ?, ?, 'waiting', ?, 0)"
-        " ON CONFLICT (digest) DO UPDATE SET item = excluded.item,"
-        " state = CASE holder_requests.state WHEN 'waiting' THEN 'waiting' ELSE 'counted' END",
-        (digest, country, asked.epoch, asked.model_dump_json()),
+        "INSERT INTO holder_requests (digest, country, epoch, state, item, answered_on, answered_in)"
+        " VALUES (?, ?, ?, 'waiting', ?, 0, 0)"
+        " ON CONFLICT (digest) DO UPDATE SET item = excluded.item, state = 'again'"
+        " WHERE holder_requests.state = 'answered' AND holder_requests.answered_in < ?",
+        (digest, country, asked.epoch, asked.model_dump_json(), tick),
     )
 
 
 def oldest(tx: Transaction, country: str) -> Request | None:
-    """The request of this country that has waited longest."""
+    """The request of this country that has waited longest; what was answered before comes after all that was not."""
     rows = tx.execute(
-        "SELECT digest, state, item FROM holder_requests WHERE country = ? AND state <> 'answered' ORDER BY id LIMIT 1",
+        "SELECT digest, state, item FROM holder_requests WHERE country = ? AND state <> 'answered'"
+        " ORDER BY CASE state WHEN 'again' THEN 1 ELSE 0 END, id LIMIT 1",
         (country,),
     )
     for digest, state, item in rows:
-        return Request(bytes(digest), country, state == "counted", EvaluationAsked.model_validate_json(item))
+        asked = EvaluationAsked.model_validate_json(item)
+        return Request(bytes(digest), country, state != "waiting", state == "again", asked)
     return None
 
 
@@ -149,10 +156,11 @@ def drawn(tx: Transaction, country: str, pair: str, *, daily: int, since: int, b
     return sum(max(0, int(count) - daily) for _, count in rows)
 
 
-def answered(tx: Transaction, request: Request, today: int) -> None:
+def answered(tx: Transaction, request: Request, today: int, tick: int) -> None:
     """Note, in the transaction that writes the answer, that it is written."""
     tx.execute(
-        "UPDATE holder_requests SET state = 'answered', answered_on = ? WHERE digest = ?", (today, request.digest)
+        "UPDATE holder_requests SET state = 'answered', answered_on = ?, answered_in = ? WHERE digest = ?",
+        (today, tick, request.digest),
     )
 
 

@@ -8,6 +8,7 @@ blinded afresh.
 """
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,6 +28,8 @@ from services.keyholder.shares import Shares
 
 AT_ONCE: Final = 2
 """Requests of one country that are answered in one round, so that a flood of one starves no other."""
+_UNCONFIRMED: Final = 64
+"""While so many envelopes to one country wait for it to confirm them, nothing that was answered is answered again."""
 _SENTENCE: Final = 400
 """Most bytes of a refusal beside what every answer has: a refusal is no shorter than an answer then."""
 
@@ -118,8 +121,8 @@ class KeyHolder:
         if refusal:
             self._write_refusal(tx, country, asked, refusal)
             return
-        statement = self._statement(country, asked)
-        book.keep(tx, dleq.request_digest(statement, requests.split(asked.blinded)), country, asked)
+        digest = dleq.request_digest(self._question(country, asked), requests.split(asked.blinded))
+        book.keep(tx, digest, country, asked, self._tick())
 
     def _form_refusal(self, country: str, asked: EvaluationAsked) -> Refusal | None:
         return requests.form_refusal(
@@ -140,7 +143,7 @@ class KeyHolder:
     def _answer_one(self, country: str) -> bool:
         with self.database.reading() as tx:
             request = book.oldest(tx, country)
-        if request is None:
+        if request is None or (request.again and not self._hears(country)):
             return False
         blinded = requests.split(request.asked.blinded)
         # Its epoch may have ended while it waited. What was counted was in order, and is owed its answer.
@@ -152,6 +155,10 @@ class KeyHolder:
         else:
             self._evaluate(request, blinded)
         return True
+
+    def _hears(self, country: str) -> bool:
+        """Whether a country confirms what it is sent: what it asks for again must not pile up here."""
+        return sum(at.seq - at.acked for at in self._post.places(self._topics[country].name)) < _UNCONFIRMED
 
     def _count(self, request: Request) -> Refusal | None:
         """Count the request. If we crash after this, it is answered at the next start, and counted no more."""
@@ -175,7 +182,7 @@ class KeyHolder:
         evaluated = shares.evaluate(share, blinded)
         proof = dleq.prove(statement, share.secret, blinded, evaluated)
         message = dleq.answer_message(dleq.request_digest(statement, blinded), self.me, evaluated, proof)
-        key = self._ring.primary("signing")
+        key_id, signature = self._signed(message)
         answer = Evaluated(
             batch=asked.batch,
             pair=asked.pair,
@@ -184,12 +191,12 @@ class KeyHolder:
             n=asked.n,
             elements=b"".join(evaluated),
             proof=proof,
-            key_id=key.id,
-            signature=sign.sign(self._ring.secret("signing", key.id), message),
+            key_id=key_id,
+            signature=signature,
         )
         with self.database.transaction() as tx:
             self._write(tx, request.country, answer, asked.n)
-            book.answered(tx, request, book.day_of(self.clock.now()))
+            book.answered(tx, request, book.day_of(self.clock.now()), self._tick())
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         with self.database.transaction() as tx:
@@ -197,10 +204,16 @@ class KeyHolder:
             book.refused(tx, request)
 
     def _write_refusal(self, tx: Transaction, country: str, asked: EvaluationAsked, refusal: Refusal) -> None:
-        item = EvaluationRefused(
-            batch=asked.batch, reason=refusal.reason, sentence=refusal.sentence, retry_at=refusal.retry_at
-        )
-        self._write(tx, country, item, 0)
+        said = asdict(refusal)
+        blinded = requests.split(asked.blinded)
+        message = dleq.refusal_message(self._question(country, asked), blinded, self.me, **said)
+        key_id, signature = self._signed(message)
+        self._write(tx, country, EvaluationRefused(batch=asked.batch, key_id=key_id, signature=signature, **said), 0)
+
+    def _signed(self, message: bytes) -> tuple[str, bytes]:
+        """(key id, signature) of what is signed beside its envelope."""
+        key = self._ring.primary("signing")
+        return key.id, sign.sign(self._ring.secret("signing", key.id), message)
 
     def _write(self, tx: Transaction, country: str, item: Evaluated | EvaluationRefused, n: int) -> None:
         """With cover, an answer has the size of every other: the broker cannot tell a refusal from an answer."""
@@ -212,8 +225,8 @@ class KeyHolder:
         elements = group.SIZE * self.charter.cover_evaluations
         return _SENTENCE + 4 * -(-elements // 3) + 512
 
-    def _statement(self, country: str, asked: EvaluationAsked) -> dleq.Statement:
-        return dleq.Statement(
+    def _question(self, country: str, asked: EvaluationAsked) -> dleq.Question:
+        return dleq.Question(
             charter_digest=self._digest,
             requester=country,
             pair=asked.pair,
@@ -221,9 +234,11 @@ class KeyHolder:
             generation=asked.generation,
             purpose=asked.purpose,
             batch=asked.batch.bytes,
-            holder=self.me,
-            public=self.shares.of(asked.pair, asked.generation).public,
         )
+
+    def _statement(self, country: str, asked: EvaluationAsked) -> dleq.Statement:
+        public = self.shares.of(asked.pair, asked.generation).public
+        return dleq.Statement(**asdict(self._question(country, asked)), holder=self.me, public=public)
 
     # ---- upkeep
 
@@ -232,11 +247,16 @@ class KeyHolder:
 
         What was answered is answered again, for nothing. What we may have answered and forgotten counts as all of
         today: a holder restored from a backup starts with its windows spent.
+
+        Once a tick: a reader's word begins a stream anew, and a stolen key could say it without end.
         """
         for topic in self._post.refills():
+            if self._seen.get(topic.name) == self._tick():
+                continue
             with self.database.transaction() as tx:
                 self._refill_topic(tx, topic)
                 self._post.refilled(tx, topic)
+            self._seen[topic.name] = self._tick()
 
     def _refill_topic(self, tx: Transaction, topic: Topic) -> None:
         if topic.reader is None:
@@ -246,6 +266,9 @@ class KeyHolder:
         for pair in self.shares.pairs:
             if topic.reader in pair.split("-"):
                 book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair, tx), today)
+
+    def _tick(self) -> int:
+        return self.charter.tick_at(self.clock.now())
 
     def _tell_totals(self) -> bool:
         """At the turn of each of the charter's spans: the totals that have changed.

@@ -11,4 +11,4 @@ class KeyHolderSettings(PartySettings):
 
     @property
     def party(self) -> str:
-        return f"{self.country}.holder" if self.country else self.home.name
+        return f"{self.country}.holder" if self.country else super().party

@@ -12,7 +12,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -76,10 +76,10 @@ class Pages:
         page = self._jinja.get_template(template).render(here=here, acting=acting, **values)
         return HTMLResponse(page, status)
 
-    def error(self, _request: Request, problem: Problem) -> Response:
-        """A problem for a browser: what `create_app` takes as `error_page`."""
+    def error(self, problem: Problem, acting: Actor | None = None) -> Response:
+        """A problem for a browser, with who is signed in at its head as on every page."""
         title = HTTPStatus(problem.status).phrase
-        return self.render("error.html", status=problem.status, title=title, problem=problem)
+        return self.render("error.html", acting=acting, status=problem.status, title=title, problem=problem)
 
     def sign_in(self, failed: bool) -> Response:
         """The sign-in form: what `SignIn` takes as `sign_in_page`."""

@@ -82,6 +82,11 @@ class PartySettings(BaseSettings):
         return self
 
     @property
+    def party(self) -> str:
+        """Who this process is: the charter's id, by default the name of the home folder."""
+        return self.home.name
+
+    @property
     def kek_source(self) -> Source:
         """Where the key-encryption key comes from."""
         return source(self.kek or f"file:{self.home.absolute() / 'kek'}")

@@ -98,14 +98,19 @@ class SignIn:
 
     def officer(self, request: Request) -> Officer:
         """Who asks. Raises Problem 401 (a browser is sent to the sign-in form), or 403 where a form is not ours."""
-        officer = self._by_bearer(request) or self._by_cookie(request)
+        officer = self._by_bearer(request)
+        if officer is None and (officer := self._by_cookie(request)) and request.method not in SAFE_METHODS:
+            _refuse_foreign(request)
         if officer is None:
             bearer = {"WWW-Authenticate": "Bearer"}
             raise Problem(401, "sign_in", "A valid bearer token is needed.", headers=bearer, page="/sign-in")
         return officer
 
     def anyone(self, request: Request) -> Actor | None:
-        """Who is signed in, in the first of their roles; None: nobody. For pages that greet, and show all the same."""
+        """Who is signed in, in the first of their roles; None: nobody.
+
+        For pages that greet, and show all the same. Never for what changes anything: no form is asked whence it came.
+        """
         officer = self._by_bearer(request) or self._by_cookie(request)
         return Actor(staff=officer.staff, organisation=officer.organisation, role=officer.roles[0]) if officer else None
 
@@ -156,10 +161,7 @@ class SignIn:
 
     def _by_cookie(self, request: Request) -> Officer | None:
         session_id = request.cookies.get(self._cookie)
-        officer = self._sessions.find(session_id) if session_id else None
-        if officer is not None and request.method not in SAFE_METHODS:
-            _refuse_foreign(request)
-        return officer
+        return self._sessions.find(session_id) if session_id else None
 
     def _end(self, request: Request) -> None:
         if session_id := request.cookies.get(self._cookie):

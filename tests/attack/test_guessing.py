@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from attackers import guesses, inputs_of, is_found, share_of
-from regions import LiveRegion, person
+from regions import LiveRegion, person, regions_in
 
 from events.messages import Evaluated, EvaluationAsked, EvaluationRefused
 from keys import group, oprf, shares
@@ -26,19 +26,17 @@ PAIR = "KH-TH"
 
 @pytest.fixture(scope="module")
 def protecting(tmp_path_factory):
-    region = LiveRegion(tmp_path_factory.mktemp("guessing") / "region", ("KH", "TH"), quota_per_day=20, batch_limit=20)
-    region.settle()
-    region.publish("TH", SHE, grant="hold")
-    region.tick(2)
-    yield region
-    region.close()
+    with regions_in(tmp_path_factory.mktemp("guessing")) as make:
+        region = make("KH", "TH", quota_per_day=20, batch_limit=20)
+        region.publish("TH", SHE, grant="hold")
+        region.tick(2)
+        yield region
 
 
 @pytest.fixture
 def region(protecting, tmp_path):
-    region = protecting.copied(tmp_path / "region")
-    yield region
-    region.close()
+    with protecting.copied(tmp_path / "region") as copy:
+        yield copy
 
 
 def found(region: LiveRegion, *secrets: bytes, pepper: bytes | None = None) -> list[str]:

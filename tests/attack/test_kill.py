@@ -6,11 +6,12 @@ from its files at once; people whose command was cut short give it again. Quotas
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from regions import LiveRegion, person
+from mortal import Fuse, Killed, MortalDatabase, MortalStream
+from regions import LiveRegion, person, regions_in
 
 from events.person import Document, Name
 
@@ -23,58 +24,6 @@ HELD = person("HELD", prs_IdentityNumber="K5550001", prs_FirstName="Ying")
 
 MAY_DIFFER = {"RecordAccessed", "MatchTold"}
 """Events whose number is not the same each time: a side that lags for a tick may be told in two steps."""
-
-
-class Killed(BaseException):
-    """SIGKILL: nothing catches it."""
-
-
-class Fuse:
-    """Burns at the nth thing that one party makes durable: `done` after it, else before it."""
-
-    def __init__(self, at: int, *, done: bool) -> None:
-        self.at, self.done, self.passed = at, done, 0
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        self.passed += 1
-        if self.passed == self.at and not self.done:
-            raise Killed
-        yield
-        if self.passed == self.at and self.done:
-            raise Killed
-
-
-class MortalDatabase:
-    def __init__(self, inner: Any, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        """Dies inside the transaction, which is undone then, or right after its commit."""
-        if self._fuse.done:
-            with self._fuse(), self._inner.transaction() as tx:
-                yield tx
-        else:
-            with self._inner.transaction() as tx:
-                yield tx
-                with self._fuse():
-                    pass
-
-
-class MortalStream:
-    def __init__(self, inner: Any, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def append(self, records: Any) -> None:
-        with self._fuse():
-            self._inner.append(records)
 
 
 class Job:
@@ -174,24 +123,19 @@ class Job:
 
 @pytest.fixture(scope="module")
 def founded(tmp_path_factory):
-    region = LiveRegion(tmp_path_factory.mktemp("kill") / "region", ("KH", "TH"), batch_limit=10)
-    region.settle()
-    region.tick()
-    yield region
-    region.close()
+    with regions_in(tmp_path_factory.mktemp("kill")) as make:
+        yield make("KH", "TH", batch_limit=10)
 
 
 @pytest.fixture
 def job(founded, tmp_path) -> Iterator[Callable[..., Job]]:
-    made: list[LiveRegion] = []
+    with ExitStack() as made:
 
-    def make(victim: str, at: int, *, done: bool) -> Job:
-        made.append(founded.copied(tmp_path / f"{at}{done}"))
-        return Job(made[-1], victim, Fuse(at, done=done)).run()
+        def make(victim: str, at: int, *, done: bool) -> Job:
+            region = made.enter_context(founded.copied(tmp_path / f"{at}{done}"))
+            return Job(region, victim, Fuse(at, done=done)).run()
 
-    yield make
-    for region in made:
-        region.close()
+        yield make
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ TH protects her, and she allows LA alone. KH's officials have a case of hers too
 
 import pytest
 from attackers import guesses, is_found, share_of
-from regions import LiveRegion, person
+from regions import person, regions_in
 
 from events.messages import EvaluationAsked, Submission
 
@@ -16,21 +16,19 @@ HERE = person("HERE")
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    region = LiveRegion(tmp_path_factory.mktemp("refused") / "region", ("KH", "LA", "TH"))
-    region.settle()
-    region.publish("TH", SHE)
-    region.publish("KH", HERE)
-    region.publish("LA", HERE)
-    region.tick(5)
-    yield region
-    region.close()
+    with regions_in(tmp_path_factory.mktemp("refused")) as make:
+        region = make("KH", "LA", "TH")
+        region.publish("TH", SHE)
+        region.publish("KH", HERE)
+        region.publish("LA", HERE)
+        region.tick(5)
+        yield region
 
 
 @pytest.fixture
 def region(published, tmp_path):
-    region = published.copied(tmp_path / "region")
-    yield region
-    region.close()
+    with published.copied(tmp_path / "region") as copy:
+        yield copy
 
 
 def test_there_is_never_a_match_with_the_country_that_she_refused_and_there_is_one_with_the_other(region):

@@ -5,7 +5,7 @@ The thief is KH, a member with keys of its own; the row is TH's, of a woman whom
 
 import pytest
 from attackers import forged, last_of, log_of, next_header
-from regions import LiveRegion, person
+from regions import LiveRegion, person, regions_in
 
 from events.messages import Body, GrantChanged, MatchEnded, Revocation, Submission
 
@@ -14,19 +14,17 @@ SHE = person("SHE")
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    region = LiveRegion(tmp_path_factory.mktemp("stolen") / "region", ("KH", "LA", "TH"))
-    region.settle()
-    region.publish("TH", SHE, grant="hold")
-    region.tick(3)
-    yield region
-    region.close()
+    with regions_in(tmp_path_factory.mktemp("stolen")) as make:
+        region = make("KH", "LA", "TH")
+        region.publish("TH", SHE, grant="hold")
+        region.tick(3)
+        yield region
 
 
 @pytest.fixture
 def region(published, tmp_path):
-    region = published.copied(tmp_path / "region")
-    yield region
-    region.close()
+    with published.copied(tmp_path / "region") as copy:
+        yield copy
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from attackers import forged, last_of, log_of, next_header
-from regions import LiveRegion, person
+from regions import LiveRegion, person, regions_in
 from structlog.testing import capture_logs
 
 from events.envelope import unpack
@@ -17,18 +17,14 @@ PEOPLE = [
 
 @pytest.fixture(scope="module")
 def founded(tmp_path_factory):
-    region = LiveRegion(tmp_path_factory.mktemp("streams") / "region", ("KH", "LA", "TH"))
-    region.settle()
-    region.tick()
-    yield region
-    region.close()
+    with regions_in(tmp_path_factory.mktemp("streams")) as make:
+        yield make("KH", "LA", "TH")
 
 
 @pytest.fixture
 def region(founded, tmp_path):
-    region = founded.copied(tmp_path / "region")
-    yield region
-    region.close()
+    with founded.copied(tmp_path / "region") as copy:
+        yield copy
 
 
 def the_job(region: LiveRegion, between=lambda: None, ticks: int = 6) -> dict[str, list]:

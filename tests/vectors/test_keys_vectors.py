@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,25 @@ def test_the_proof_of_a_batch_is_the_written_one(vector, fixed_randomness):
     proof = dleq.prove(statement_of(vector), share, blinded, evaluated)
     assert proof == plain["proof"] == bytes.fromhex(vector["proof"])
     dleq.verify(statement_of(vector), blinded, evaluated, proof)
+
+
+@pytest.mark.parametrize("vector", BATCHES, ids=lambda v: f"n{len(v['blinded'])}")
+@pytest.mark.parametrize(
+    "retry_at, written",
+    [(None, b""), (datetime(1970, 1, 2, 7, 0, 0, 5, timezone(timedelta(hours=7))), (86_400_000_005).to_bytes(8, "big"))],
+    ids=["never", "later"],
+)
+def test_a_refusal_is_signed_as_written(vector, retry_at, written):
+    fields = vector["statement"]
+    message = dleq.refusal_message(
+        statement_of(vector), unhex(vector["blinded"]), fields["holder"], reason="over_quota", sentence="Später.",
+        retry_at=retry_at,
+    )
+    digests = [bytes.fromhex(fields["charter_digest"]), bytes.fromhex(vector["D"])]
+    assert message == REFERENCE["framed"](
+        b"SAMAKI-v1 refusal", digests[0], fields["requester"].encode(), fields["holder"].encode(), digests[1],
+        b"over_quota", written, "Später.".encode(),
+    )
 
 
 @pytest.mark.parametrize("vector", BATCHES, ids=lambda v: f"n{len(v['blinded'])}")

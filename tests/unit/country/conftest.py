@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from regions import LiveRegion
+from regions import LiveRegion, regions_in
 from starlette.testclient import TestClient
 
 from services.country import main
@@ -19,35 +19,21 @@ COUNTRIES = ("KH", "LA", "TH")
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveRegion]:
     """KH, LA and TH, acquainted. Nobody works here: it is copied."""
-    live = LiveRegion(tmp_path_factory.mktemp("country") / "founded", COUNTRIES)
-    live.settle()
-    live.tick()
-    yield live
-    live.close()
+    with regions_in(tmp_path_factory.mktemp("country")) as make:
+        yield make(*COUNTRIES)
 
 
 @pytest.fixture
 def region(founded: LiveRegion, tmp_path: Path) -> Iterator[LiveRegion]:
-    live = founded.copied(tmp_path / "region")
-    yield live
-    live.close()
+    with founded.copied(tmp_path / "region") as copy:
+        yield copy
 
 
 @pytest.fixture
 def new_region(tmp_path: Path) -> Iterator[Callable[..., LiveRegion]]:
     """Found a region with other rules, and let its parties meet."""
-    made: list[LiveRegion] = []
-
-    def make(*countries: str, settled: bool = True, **rules: Any) -> LiveRegion:
-        made.append(LiveRegion(tmp_path / f"region{len(made)}", countries or ("KH", "TH"), **rules))
-        if settled:
-            made[-1].settle()
-            made[-1].tick()
-        return made[-1]
-
-    yield make
-    for live in made:
-        live.close()
+    with regions_in(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

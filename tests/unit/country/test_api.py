@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from inspect import signature
 from uuid import uuid4
 
 import pytest
@@ -10,9 +11,12 @@ import structlog
 from regions import csv_of, person
 from starlette.testclient import TestClient
 
+from events import case as cases
+from events import consent as consents
 from events.access import RecordAccessed
 from events.base import Role
-from services.country import importer
+from events.person import decide_record_identifiers
+from services.country import forms, importer
 from services.runtime.logs import open_logs
 from services.runtime.staff import MACHINES, Entry, Register, digest_of
 
@@ -22,11 +26,15 @@ OPERATOR, REVIEWER = Role.NODE_OPERATOR, Role.SECURITY_REVIEWER
 PEOPLE = [role for role in Role if role not in MACHINES]
 
 MAY = {
-    ("POST", "/api/cases"): {W, F, S},
+    ("POST", "/api/cases"): {W, F, FOCAL},
     ("GET", "/api/cases"): {W, F, S},
     ("GET", "/api/cases/{case_id}"): {W, F, S},
     ("POST", "/api/cases/{case_id}/screening"): {W, F, S},
     ("POST", "/api/cases/{case_id}/identification"): {AUTHORITY},
+    ("POST", "/api/cases/{case_id}/non-identification"): {AUTHORITY},
+    ("GET", "/api/decisions"): {AUTHORITY},
+    ("POST", "/api/decisions/{decision_id}/signature"): {AUTHORITY},
+    ("POST", "/api/decisions/{decision_id}/refusal"): {AUTHORITY},
     ("POST", "/api/cases/{case_id}/closing"): {W, F, S},
     ("POST", "/api/cases/{case_id}/identifiers"): {W, F, S},
     ("POST", "/api/imports"): {W},
@@ -58,7 +66,7 @@ FOR_ANYONE = {"/", "/sign-in", "/sign-out", "/health"}
 
 
 def path_of(template: str) -> str:
-    return template.format(case_id=uuid4(), ref="M-1", pair="KH-TH")
+    return template.format(case_id=uuid4(), decision_id=uuid4(), ref="M-1", pair="KH-TH")
 
 
 @pytest.fixture
@@ -224,6 +232,75 @@ def test_a_case_from_its_report_to_a_match_that_both_sides_know(region, client_o
     assert worker.post(f"/api/cases/{case}/closing", json={"outcome": "completed"}).json() == {"done": True}
 
 
+def test_two_officials_say_by_hand_that_a_person_is_no_victim(region, client_of):
+    region.import_rows("KH", [person("A")])
+    case_id = region.case_id("KH", "A")
+    authority, assessor = client_of(region, "KH", "authority"), client_of(region, "KH", "assessor")
+    asked = authority.post(f"/api/cases/{case_id}/non-identification", json=DECISION)
+    assert asked.json() == {"state": "awaits_second_person"}
+    (waiting,) = assessor.get("/api/decisions").json()
+    assert {name: waiting[name] for name in DECISION} == DECISION
+    assert (waiting["reference"], waiting["case_id"], waiting["asked_by"]) == ("A", str(case_id), "KH-authority")
+    own = authority.post(f"/api/decisions/{waiting['id']}/signature")
+    assert (own.status_code, own.json()["code"]) == (409, "same_person")
+    assert assessor.post(f"/api/decisions/{waiting['id']}/signature").json() == {"done": True}
+    assert region.file("KH", "A").case.identification == "NOT_IDENTIFIED"
+    assert assessor.post(f"/api/decisions/{waiting['id']}/refusal").json()["code"] == "no_such_request"
+
+
+def test_a_decision_that_the_second_official_declines_is_none(region, client_of):
+    region.import_rows("KH", [person("A")])
+    authority, assessor = client_of(region, "KH", "authority"), client_of(region, "KH", "assessor")
+    authority.post(f"/api/cases/{region.case_id('KH', 'A')}/non-identification", json=DECISION)
+    (waiting,) = assessor.get("/api/decisions").json()
+    assert assessor.post(f"/api/decisions/{waiting['id']}/refusal").json() == {"done": True}
+    assert assessor.get("/api/decisions").json() == []
+    assert region.file("KH", "A").case.identification == "UNASSESSED"
+
+
+def test_a_focal_point_reports_a_case_that_another_country_referred(region, client_of):
+    report = {
+        "reported_on": "2026-03-01", "source": "transnational_referral", "age_status": "adult",
+        "transnational_referral_id": str(uuid4()), "referring_org": "TH office",
+    }
+    assert client_of(region, "KH", "focal").post("/api/cases", json=report).status_code == 201
+
+
+def test_a_consent_names_its_receiver_and_one_of_two_is_taken_back(region, client_of):
+    region.import_rows("KH", [person("A")])
+    path, worker = f"/api/cases/{region.case_id('KH', 'A')}", client_of(region, "KH", "worker")
+    referral = {
+        "purpose": "C6", "answer": "given", "scope": "x", "language": "km", "capacity": "adult",
+        "receiver_country": "TH", "receiver_fields": ["names"], "expires_on": "2026-12-31",
+    }
+    assert worker.post(f"{path}/consents", json=referral).json()["code"] == "names_nothing"
+    for organisation in ("one", "two"):
+        worker.post(f"{path}/consents", json={**referral, "receiver_org": organisation}).raise_for_status()
+    one, two = (c for c in worker.get(path).json()["consents"] if c["purpose"] == "C6")
+    assert (one["receiver_org"], one["receiver_country"], two["receiver_org"]) == ("one", "TH", "two")
+    worker.post(f"{path}/withdrawals", json={"purpose": "C6", "by": "person", "consent_id": one["consent_id"]})
+    states = {c["receiver_org"]: c["state"] for c in worker.get(path).json()["consents"] if c["purpose"] == "C6"}
+    assert states == {"one": "WITHDRAWN", "two": "STANDING"}
+
+
+@pytest.mark.parametrize(
+    "form, decide, ours",
+    [
+        (forms.Report, cases.decide_report, {"case_id", "person_id", "owner_org"}),
+        (forms.Screening, cases.decide_screen, set()),
+        (forms.Identification, cases.decide_identify, set()),
+        (forms.NonIdentification, cases.decide_not_identify, set()),
+        (forms.Closing, cases.decide_close, set()),
+        (forms.Identifiers, decide_record_identifiers, {"person_id"}),
+        (forms.Consent, consents.decide_record_consent, {"person_id", "age_status", "consent_id"}),
+        (forms.Withdrawal, consents.decide_withdraw_consent, set()),
+    ],
+)
+def test_whatever_an_event_can_hold_has_a_place_in_its_form(form, decide, ours):
+    fields = {p.name for p in signature(decide).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert set(form.model_fields) == fields - ours
+
+
 def test_an_operator_sees_what_the_node_waits_for_and_resumes_a_pair(region, client_of):
     region.kill("TH.holder")
     region.publish("KH", person("A"))
@@ -280,7 +357,14 @@ def test_what_the_domain_refuses_is_a_conflict_with_the_domains_code(region, cli
 
 SECRET = "Phommachan-Zanzibar"
 
+DECISION = {
+    "decided_by": "Police", "decided_on": "2026-03-01", "reason": "x", "informed_in": "km", "review_until": "2026-12-31",
+}
 FORMS = {
+    "/api/cases/{case_id}/identification": {
+        "decided_by": "Police", "decided_on": "2026-03-01", "legal_basis": "x", "informed_in": "km",
+    },
+    "/api/cases/{case_id}/non-identification": DECISION,
     "/api/cases": {"reported_on": "2026-03-01", "source": "hotline", "age_status": "adult", "summary": "x", "reference": "A"},
     "/api/cases/{case_id}/screening": {
         "indicator_set_version": "1", "acts": ["a"], "means": ["b"], "purposes": ["c"], "result": "presumed",
@@ -314,7 +398,7 @@ def mutated(form: dict) -> list:
 def test_no_refusal_repeats_what_was_sent(region, client_of, template):
     region.import_rows("KH", [person("A")])
     case_id = region.case_id("KH", "A")
-    client, refused = client_of(region, "KH", "worker"), 0
+    client, refused = client_of(region, "KH", "authority" if "identification" in template else "worker"), 0
     for body in mutated(FORMS[template]):
         answer = client.post(template.format(case_id=case_id), json=body)
         if answer.is_error:

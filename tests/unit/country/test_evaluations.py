@@ -9,10 +9,13 @@ from regions import LiveRegion, person
 from structlog.testing import capture_logs
 
 from events.messages import Evaluated, EvaluationAsked, EvaluationRefused
+from events.person import Name
 from keys import dleq, group, shares, sign
 from keys.errors import KeysError
+from matching import tokens
 from services.country import batches
 from services.country.batches import split
+from services.country.publications import Publications
 
 
 @pytest.fixture
@@ -102,22 +105,107 @@ def test_a_node_that_is_killed_asks_the_very_same_again(region, node):
     assert len({r.batch for r in requests}) == len({r.blinded for r in requests}) == 1
 
 
-def test_the_blinds_of_a_batch_are_sealed_while_it_is_under_way_and_gone_afterwards(region, node):
+def test_people_and_blinds_of_a_batch_are_sealed_while_it_is_under_way_and_gone_afterwards(region, node):
     region.kill("TH.holder")
     region.publish("KH", person("A"))
     region.settle()
     with region.databases["KH"].reading() as tx:
-        ((name, box, blinded),) = tx.execute("SELECT id, blinds, blinded FROM batches")
+        ((name, box, blinded),) = tx.execute("SELECT id, box, blinded FROM batches")
         batch = batches.load(tx, UUID(name), region.ring("KH").primary("store").secret)
         kept = [bytes(cell) for row in tx.execute("SELECT * FROM batches") for cell in row if isinstance(cell, bytes)]
     assert kept == [box, blinded]
     assert len(batch.blinds) == 5
-    assert not any(blind in cell for cell in kept for blind in batch.blinds)
+    assert batch.people == (region.file("KH", "A").case.person_id,)
+    assert not any(secret in cell for cell in kept for secret in (*batch.blinds, batch.people[0].bytes))
     region.start("TH.holder")
     region.settle()
     with region.databases["KH"].reading() as tx:
-        for table, column in (("batches", "id"), ("requests", "batch"), ("answers", "batch")):
+        for table, column in (("batches", "id"), ("requests", "batch"), ("answers", "batch"), ("refusals", "batch")):
             assert tx.execute(f"SELECT COUNT(*) FROM {table} WHERE {column} = ?", (name,)) == [(0,)]
+
+
+# ---- while a batch is made
+
+
+def correct(region: LiveRegion) -> None:
+    region.nodes["KH"].desk.record_identifiers(
+        region.act("KH", "worker"), region.case_id("KH", "R0"), names=(Name(first="Other"),), birth_date="1991-04-23",
+        documents=(), gender="Feminine", citizenships=frozenset({"LA"}),
+    )
+
+
+MEANWHILE = {
+    "she withdraws": lambda region: region.nodes["KH"].desk.withdraw_consent(
+        region.act("KH", "worker"), region.case_id("KH", "R0"), purpose="C4", by="person"
+    ),
+    "she is not safe there": lambda region: region.nodes["KH"].desk.revoke(
+        region.act("KH", "worker"), region.case_id("KH", "R0"), "TH"
+    ),
+    "her identifiers are corrected": correct,
+    "she is erased": lambda region: region._persons["KH"].destroy(region.file("KH", "R0").case.person_id),
+}
+
+
+@pytest.fixture
+def interleaved(monkeypatch):
+    """Let something happen after people were read for a batch, and before it is started."""
+    honest = tokens.blind
+
+    def begin(act) -> None:
+        todo = [act]
+
+        def blind(inputs):
+            if todo:
+                todo.pop()()
+            return honest(inputs)
+
+        monkeypatch.setattr(tokens, "blind", blind)
+
+    return begin
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_what_happens_while_a_batch_is_made_is_not_overlooked(new_region, interleaved, what):
+    region = new_region("KH", "TH")
+    node = region.nodes["KH"]
+    region.publish("KH", *people(2))
+    interleaved(lambda: MEANWHILE[what](region))
+    assert node.evaluations.ask() == 1
+    assert node.status().open_batches == {}  # she was among them: it is made anew
+    while node.evaluations.ask():
+        pass
+    with region.databases["KH"].reading() as tx:
+        ((name,),) = tx.execute("SELECT id FROM batches")
+        batch = batches.load(tx, UUID(name), region.ring("KH").primary("store").secret)
+    asked_about = set(batch.people)
+    assert region.file("KH", "R1").case.person_id in asked_about
+    if what != "she is erased":  # of whom nothing is held: empty slots are asked about, which say nothing
+        assert region.file("KH", "R0").case.person_id not in asked_about
+
+
+def test_somebody_approved_while_a_batch_is_made_changes_nothing_of_it(new_region, interleaved):
+    region = new_region("KH", "TH")
+    node = region.nodes["KH"]
+    region.publish("KH", *people(2))
+    interleaved(lambda: region.publish("KH", person("B")))
+    assert node.evaluations.ask() == 1
+    assert node.status().publications == {"working": 2, "approved": 1}
+
+
+def test_while_nobody_waits_anew_nobody_is_looked_for(region, node, monkeypatch):
+    looked, honest = [], Publications.approved
+    monkeypatch.setattr(
+        Publications, "approved", lambda self, tx, country, most: looked.append(country) or honest(self, tx, country, most)
+    )
+    region.publish("KH", person("A", x_consent_C4="TH"))
+    region.settle()
+    assert {"LA", "TH"} <= set(looked)
+    looked.clear()
+    region.tick(3)
+    assert looked == []
+    region.publish("KH", person("B", x_consent_C4="TH"))
+    region.settle()
+    assert published(region) == 2
 
 
 # ---- a holder that lies
@@ -237,6 +325,20 @@ def test_a_stopped_pair_asks_no_more_until_an_operator_resumes_it(region, node, 
     assert len(node.evaluations.evidence()) == 1  # kept
 
 
+def test_when_a_pair_is_resumed_those_who_waited_are_asked_about_though_nobody_came_meanwhile(region, node, lying):
+    lying("TH.holder", _double_one)
+    region.kill("TH.holder")
+    region.publish("KH", person("A"))
+    region.settle()  # she is asked about, and nobody else waits
+    region.start("TH.holder")
+    region.settle()
+    assert set(waits(region)) == {"KH-TH"}
+    lying.end()
+    node.evaluations.resume("KH-TH")
+    region.tick()
+    assert region.tokens("KH", "A")["TH"] == ("published", "")
+
+
 def test_a_stopped_pair_stays_stopped_over_a_restart(region, lying):
     lying("TH.holder", _double_one)
     region.publish("KH", person("A"))
@@ -278,7 +380,10 @@ def test_an_answer_of_somebody_who_holds_no_share_of_the_pair_is_dropped(region,
     region.publish("KH", person("A", x_consent_C4="TH"))
     region.settle()
     (request,) = asked(region, "KH", "KH")
-    forged = EvaluationRefused(batch=request.batch, reason="bad_element", sentence="no", retry_at=None)
+    forged = EvaluationRefused(
+        batch=request.batch, reason="bad_element", sentence="no", retry_at=None, key_id="LA.holder-1",
+        signature=bytes(64),
+    )
     liar = region.holders["LA"]
     with region.databases["LA.holder"].transaction() as tx:
         liar._post.write(tx, liar._topics["KH"], [forged])
@@ -292,11 +397,15 @@ def test_an_answer_of_somebody_who_holds_no_share_of_the_pair_is_dropped(region,
 # ---- quotas
 
 
+def midnight_after(region: LiveRegion):
+    return (region.clock.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def test_over_quota_the_batch_waits_until_the_day_it_is_told_and_then_goes_on(new_region):
     region = new_region("KH", "TH", quota_per_day=10, batch_limit=10)
     region.publish("KH", *people(5))
     region.tick(2)
-    midnight = (region.clock.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0)
+    midnight = midnight_after(region)
     assert published(region) == 2
     assert waits(region) == {"KH-TH": f"TH.holder has no quota left before {midnight}"}
     refusals = [i for i in region.items("evaluated.TH.KH") if isinstance(i, EvaluationRefused)]
@@ -322,6 +431,38 @@ def test_a_quota_that_is_spent_for_one_pair_holds_up_no_other(new_region):
     assert set(waits(region)) == {"KH-TH"}
 
 
+def test_a_file_that_takes_many_days_of_quota_stops_no_pair(new_region):
+    """Each day the next batch is refused until midnight: that is what a quota is for."""
+    region = new_region("KH", "TH", quota_per_day=5, batch_limit=5)
+    region.publish("KH", *people(9))
+    region.tick(2)
+    for day in range(9):
+        assert published(region) == day + 1
+        assert not any("stopped" in why for why in waits(region).values())
+        region.sleep(days=1)
+        region.tick(2)
+    assert (published(region), waits(region)) == (9, {})
+
+
+def test_a_holder_whose_clock_is_a_little_behind_is_asked_again_at_each_tick_and_not_stopped(new_region):
+    region = new_region("KH", "TH", quota_per_day=5, batch_limit=5)
+    holder, ours = region.holders["TH"], region.clock
+
+    class Behind:
+        def now(self):
+            return ours.now() - timedelta(seconds=2.5 * region.charter.tick_seconds)
+
+    holder.clock = Behind()
+    region.publish("KH", *people(2))
+    region.tick(2)
+    region.sleep(seconds=(midnight_after(region) - ours.now()).total_seconds())
+    before = len(asked(region, "KH", "TH"))
+    assert published(region) == 1
+    region.tick(4)
+    assert len(asked(region, "KH", "TH")) - before == 3  # its midnight is two and a half ticks after ours
+    assert (published(region), waits(region)) == (2, {})
+
+
 def test_a_holder_that_goes_away_while_a_batch_waits_for_its_quota_is_waited_for(new_region):
     """Its sealing key grows too old to write to: that is no failure of the node's."""
     region = new_region("KH", "TH", quota_per_day=5, batch_limit=5)
@@ -342,6 +483,22 @@ def test_a_batch_is_never_larger_than_a_day_of_its_quota(new_region):
     region.tick(2)
     assert {r.n for r in asked(region, "KH", "TH")} == {10, 5}
     assert published(region) == 2
+
+
+def was_refused(record: dict, region: LiveRegion) -> bool:
+    """What a third party can say from the record and the charter alone: the holder refused this, in these words."""
+    request = EvaluationAsked.model_validate(record["request"])
+    refusal = EvaluationRefused.model_validate(record["answer"])
+    question = dleq.Question(
+        charter_digest=bytes.fromhex(record["charter_digest"]), requester=record["requester"], pair=request.pair,
+        epoch=request.epoch, generation=request.generation, purpose=record["purpose"], batch=request.batch.bytes,
+    )
+    message = dleq.refusal_message(
+        question, split(request.blinded), record["holder"], reason=refusal.reason, sentence=refusal.sentence,
+        retry_at=refusal.retry_at,
+    )
+    key = next(k for k in region.charter.party(record["holder"]).signing if k.id == refusal.key_id)
+    return sign.is_valid(bytes.fromhex(key.public), message, refusal.signature)
 
 
 def refuses(monkeypatch, holder: str, **fields) -> None:
@@ -365,16 +522,28 @@ def test_a_refusal_that_no_waiting_mends_stops_the_pair_for_people_to_look_at(re
     assert region.tokens("KH", "A") == {"LA": ("published", ""), "TH": ("approved", "")}
     (record,) = node.evaluations.evidence()
     assert record["answer"]["reason"] == reason
+    assert was_refused(record, region)
 
 
-def test_a_holder_that_puts_us_off_for_longer_than_a_quota_lasts_is_stopped(region, monkeypatch):
-    refuses(
-        monkeypatch, "TH.holder", reason="over_quota", sentence="Later.",
-        retry_at=region.clock.now() + timedelta(days=3),
-    )
+def test_a_holder_that_puts_us_off_for_two_days_is_waited_for(region, node, monkeypatch):
+    until = region.clock.now() + timedelta(days=2)
+    refuses(monkeypatch, "TH.holder", reason="over_quota", sentence="Later.", retry_at=until)
     region.publish("KH", person("A"))
-    region.tick(2)
+    region.settle()
+    assert waits(region)["KH-TH"] == f"TH.holder has no quota left before {until}"
+    before = len(asked(region, "KH", "TH"))
+    region.sleep(days=1)
+    assert (len(asked(region, "KH", "TH")), node.evaluations.evidence()) == (before, [])
+
+
+def test_a_holder_that_puts_us_off_for_longer_than_two_days_is_stopped(region, node, monkeypatch):
+    until = region.clock.now() + timedelta(days=2, seconds=1)
+    refuses(monkeypatch, "TH.holder", reason="over_quota", sentence="Later.", retry_at=until)
+    region.publish("KH", person("A"))
+    region.settle()
     assert waits(region)["KH-TH"] == "TH.holder is stopped: It refuses: over_quota."
+    (record,) = node.evaluations.evidence()
+    assert was_refused(record, region)
 
 
 # ---- cover

@@ -2,9 +2,9 @@
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 
 import pytest
+from markup import Tags
 from regions import person
 from starlette.testclient import TestClient
 
@@ -33,21 +33,6 @@ class Browser:
 
     def send(self, path: str, **fields: str):
         return self.client.post(path, data=fields)
-
-
-class Tags(HTMLParser):
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen, self.open = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in {"meta", "link", "img", "input"}:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def check(page: str) -> None:
@@ -132,6 +117,21 @@ def test_whoever_is_not_signed_in_is_sent_to_the_form(browser, path):
 def test_a_page_of_another_role_is_refused_in_words(browser, staff, paths):
     for path in paths:
         assert "This needs the role" in browser(staff).page(path, 403)
+
+
+def test_an_error_page_shows_who_is_signed_in_and_how_to_sign_out(browser):
+    worker = browser("worker")
+    refused = [
+        worker.page("/matches", 403),
+        worker.page("/nowhere", 404),
+        worker.page("/cases/1", 422),
+        worker.client.post("/awaiting", headers={"Origin": "http://evil.example"}).text,
+        worker.client.post("/awaiting", headers={"Content-Length": "x"}).text,
+    ]
+    for page in refused:
+        assert 'action="/sign-out"' in page, text_of(page)
+        assert "KH-worker case worker, welfare-office" in text_of(page)
+    assert 'action="/sign-out"' not in browser().page("/nowhere", 404)
 
 
 def test_a_form_from_another_site_does_nothing(region, browser):

@@ -108,7 +108,7 @@ def test_the_labels_that_the_protocol_page_writes_are_those_that_are_hashed():
     written = set(re.findall(r"SAMAKI-v1 [a-z ]+", text("docs/protocol.md")))
     assert written <= there
     hashed = (labels.DIGEST, labels.CONTEXT, labels.SEED, labels.WEIGHT, labels.CHALLENGE, labels.KNOWLEDGE)
-    assert {label.decode() for label in (*hashed, labels.ANSWER, labels.INDEX, labels.SEAL_TO)} <= written
+    assert {label.decode() for label in (*hashed, labels.ANSWER, labels.REFUSAL, labels.INDEX, labels.SEAL_TO)} <= written
 
 
 def commands(page):
@@ -144,6 +144,16 @@ def test_every_option_that_the_readme_names_alone_is_one_of_some_command():
     named = {name.split()[0] for name in quoted(ROOT / "README.md") if name.startswith("--")}
     assert len(named) > 5
     assert named <= options(typer.main.get_command(app)) | scripts
+
+
+@every_page
+def test_every_address_that_a_page_says_to_ask_is_served(page):
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "services").rglob("*.py")]
+    served = [found for source in sources for found in re.findall(r'@app\.(get|post)\("([^"]+)"', source)]
+    assert len(served) > 40
+    patterns = [rf"{method.upper()} {re.sub(r'{[a-z_]+}', '[^/ ]+', path)}" for method, path in served]
+    asked = [name for name in quoted(page) if re.match("(GET|POST) /", name)]
+    assert [name for name in asked if not any(re.fullmatch(pattern, name) for pattern in patterns)] == []
 
 
 def check_command(words):

@@ -30,10 +30,10 @@ def sealing(region, key_id="k1", public=None, start=0.0, days=7.0):
     )
 
 
-def share(region, holder="KH.holder", generation=0, pair="KH-TH", digest=None):
-    made, proof = shares.introduce(digest or region.digest, pair, 1, generation, holder)
+def share(region, holder="KH.holder", generation=0, pair="KH-TH", digest=None, epoch=1):
+    made, proof = shares.introduce(digest or region.digest, pair, epoch, generation, holder)
     return ShareIntroduced(
-        pair=pair, epoch=1, generation=generation, holder=holder, public=made.public.hex(), proof=proof
+        pair=pair, epoch=epoch, generation=generation, holder=holder, public=made.public.hex(), proof=proof
     )
 
 
@@ -119,6 +119,53 @@ def test_only_a_holder_introduces_its_share(region, directory, writer, holder, c
     with pytest.raises(Refused) as refused:
         learn(directory, writer, share(region, holder))
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("place", [{"epoch": 2}, {"epoch": 0}, {"generation": 64}, {"generation": 2**40}], ids=str)
+def test_a_share_of_an_epoch_or_generation_that_is_not_there_fills_nothing(region, directory, place):
+    with pytest.raises(Refused) as refused:
+        learn(directory, "KH.holder", share(region, **place))
+    assert refused.value.code == f"no_such_{next(iter(place))}"
+    with directory.tx_of() as tx:
+        assert tx.execute("SELECT COUNT(*) FROM directory_shares") == [(0,)]
+
+
+def test_a_negative_generation_is_refused(region, directory):
+    with pytest.raises(Refused) as refused:
+        learn(directory, "KH.holder", share(region).model_copy(update={"generation": -1}))
+    assert refused.value.code == "no_such_generation"
+
+
+def test_a_share_that_stands_from_an_epoch_that_is_over_may_be_said_again(region, directory):
+    """A holder whose stream begins anew says all that it ever introduced."""
+    known = share(region)
+    learn(directory, "KH.holder", known)
+    later = region.charter.model_copy(update={"matching_epoch": 2})
+    after = Directory(directory._database, later, region.digest)
+    learn(with_tx(after, directory), "KH.holder", known)
+    with pytest.raises(Refused):
+        learn(with_tx(after, directory), "KH.holder", share(region, generation=1))
+    learn(with_tx(after, directory), "KH.holder", share(region, epoch=2))
+
+
+def with_tx(made, like):
+    made.tx_of = like.tx_of
+    return made
+
+
+@pytest.mark.parametrize(
+    "change, code",
+    [({"epoch": 0}, "no_such_epoch"), ({"epoch": 2}, "no_such_epoch"), ({"country": "VN"}, "not_of_the_pair")],
+    ids=str,
+)
+def test_totals_of_another_epoch_or_country_fill_nothing(region, directory, change, code):
+    evaluated = EvaluatedTotal(pair="KH-TH", epoch=1, country="KH", count=3, most_in_a_day=2)
+    accepted = AcceptedTotal(pair="KH-TH", epoch=1, country="KH", count=1)
+    for writer, item in (("KH.holder", evaluated), ("matcher", accepted)):
+        with pytest.raises(Refused) as refused:
+            learn(directory, writer, item.model_copy(update=change))
+        assert refused.value.code == code
+    assert directory.totals() == []
 
 
 def test_totals_are_kept_as_last_told_and_only_from_who_counts(region, directory):

@@ -2,10 +2,10 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from html.parser import HTMLParser
 
 import pytest
 from jinja2 import UndefinedError
+from markup import Tags
 
 from events.base import Actor, Role
 from services.runtime.errors import Problem
@@ -39,21 +39,6 @@ def pages(tmp_path):
 
 def sample(pages, name="ສົມສັກ"):
     return pages.render("sample.html", here="/cases", acting=NOY, name=name).body.decode()
-
-
-class Tags(HTMLParser):
-    def __init__(self, page):
-        super().__init__()
-        self.seen, self.open = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in {"meta", "link", "img", "input"}:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def test_every_tag_of_a_page_is_closed(pages):
@@ -116,7 +101,7 @@ def test_a_forgotten_value_fails_the_page(pages):
 
 def test_an_error_page_says_why_and_where(pages):
     problem = Problem(422, "invalid", "One part is wrong.", fields=[{"where": "body.born", "expected": "a date"}])
-    answer = pages.error(None, problem)
+    answer = pages.error(problem)
     assert answer.status_code == 422
     assert "One part is wrong." in answer.body.decode()
     assert "body.born: a date" in answer.body.decode()

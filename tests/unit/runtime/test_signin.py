@@ -23,7 +23,7 @@ def sessions(clock):
 @pytest.fixture
 def client(log, register, sessions, client_of):
     pages = Pages(place="Lao PDR", service="country node")
-    app = create_app("test", log=log, error_page=pages.error)
+    app = create_app("test", log=log, error_page=lambda _request, problem: pages.error(problem))
     sign_in = SignIn(register, sessions, party="LA", sign_in_page=pages.sign_in)
     sign_in.add_routes(app)
 

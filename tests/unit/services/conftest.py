@@ -5,13 +5,13 @@ and a stream that die with it at a chosen moment: before something is done, or a
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
 import pytest
+from mortal import Fuse, Killed, MortalDatabase, MortalStream
 from posts import Posts
 
 from events.database import open_database
@@ -21,61 +21,6 @@ from keys import group, labels
 from keys.ring import KeyRing
 from services.keyholder.holder import KeyHolder
 from services.matcher.matcher import Matcher
-
-
-class Killed(BaseException):
-    """SIGKILL: nothing catches it."""
-
-
-class Fuse:
-    """Burns at the nth thing that is made durable: `done` after it, else before it."""
-
-    def __init__(self, at: int, *, done: bool) -> None:
-        self.at, self.done, self.passed = at, done, 0
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        self.passed += 1
-        burns = self.passed == self.at
-        if burns and not self.done:
-            raise Killed
-        yield
-        if burns:
-            raise Killed
-
-
-class MortalDatabase:
-    """A database whose process may die as a transaction ends."""
-
-    def __init__(self, inner, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    @contextmanager
-    def transaction(self):
-        if self._fuse.passed + 1 == self._fuse.at and not self._fuse.done:
-            with self._inner.transaction() as tx:
-                yield tx
-                with self._fuse():
-                    pass
-        with self._fuse(), self._inner.transaction() as tx:
-            yield tx
-
-
-class MortalStream:
-    """A stream whose writer may die as it appends."""
-
-    def __init__(self, inner, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    def append(self, records) -> None:
-        with self._fuse():
-            self._inner.append(records)
 
 
 @pytest.fixture
@@ -225,22 +170,23 @@ def elements() -> Callable[[int], list[bytes]]:
     return make
 
 
+def parts(region, me: str, database, stream) -> dict:
+    """What a party is composed of, on the ring that it had before if it had one."""
+    path = region.folder / f"{me}.ring"
+    return {
+        "charter": region.charter, "digest": region.digest, "clock": region.clock, "database": database,
+        "ring": KeyRing.open(path, bytes(32)) if path.exists() else region.ring(me),
+        "stream": stream or region.stream,
+    }  # fmt: skip
+
+
 @pytest.fixture
 def open_holder() -> Callable:
     """A region's key holder, on the files that it had before if it had any."""
 
     def make(region, me: str, *, database=None, stream=None, opened: bool = True) -> KeyHolder:
-        path = region.folder / f"{me}.ring"
-        ring = KeyRing.open(path, bytes(32)) if path.exists() else region.ring(me)
-        holder = KeyHolder(
-            me,
-            charter=region.charter,
-            digest=region.digest,
-            ring=ring,
-            database=database or open_database(f"sqlite:///{region.folder}/{me}.db"),
-            stream=stream or region.stream,
-            clock=region.clock,
-        )
+        database = database or open_database(f"sqlite:///{region.folder}/{me}.db")
+        holder = KeyHolder(me, **parts(region, me, database, stream))
         if opened:
             holder.open()
         return holder
@@ -253,16 +199,8 @@ def open_matcher() -> Callable:
     """A region's matcher, on the ring that it had before if it had one; its database is in memory unless given."""
 
     def make(region, *, database=None, stream=None, opened: bool = True) -> Matcher:
-        path = region.folder / "matcher.ring"
-        matcher = Matcher(
-            "matcher",
-            charter=region.charter,
-            digest=region.digest,
-            ring=KeyRing.open(path, bytes(32)) if path.exists() else region.ring("matcher"),
-            database=database or open_database("sqlite:///:memory:"),
-            stream=stream or region.stream,
-            clock=region.clock,
-        )
+        database = database or open_database("sqlite:///:memory:")
+        matcher = Matcher("matcher", **parts(region, "matcher", database, stream))
         if opened:
             matcher.open()
         return matcher

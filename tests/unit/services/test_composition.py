@@ -66,3 +66,10 @@ def test_a_node_moves_persons_keys_that_stand_under_the_key_encryption_key_itsel
     country.build(CountrySettings(home=home, charter=founded.charter_file))
     with pytest.raises(RingDamaged, match="another one"):
         PersonKeys(home / "persons.db", kek)
+
+
+def test_a_node_whose_persons_keys_stand_under_a_key_that_its_ring_lacks_says_what_to_do(founded):
+    home = founded.home("KH")
+    PersonKeys(home / "persons.db", b"l" * 32).close()
+    with pytest.raises(InputInvalid, match="newest backup"):
+        country.build(CountrySettings(home=home, charter=founded.charter_file))

@@ -57,14 +57,86 @@ def test_a_request_is_answered_with_a_proof_of_the_announced_share(small, asker,
 
 
 @pytest.mark.usefixtures("acquainted")
-def test_the_same_request_again_costs_nothing_and_gets_the_same_elements(asker, holder, settle, elements):
+def test_the_same_request_at_another_tick_costs_nothing_and_gets_the_same_elements(
+    small, asker, holder, settle, elements
+):
     first = asker.asks(HOLDER, elements(7))
     settle(asker, holder)
+    small.clock.advance(small.charter.tick_seconds)
     asker.says("evaluate.KH.TH", first)
     settle(asker, holder)
     once, again = asker.answers_to(first.batch)
     assert once.elements == again.elements
     assert [q.spent_today for q in views.quotas(holder) if q.country == "KH"] == [7]
+
+
+@pytest.mark.usefixtures("acquainted")
+def test_the_same_request_is_answered_once_a_tick_however_often_it_is_asked(small, asker, holder, settle, elements):
+    first = asker.asks(HOLDER, elements(7))
+    settle(asker, holder)
+    for answers in (1, 2, 3):
+        for _ in range(5):
+            asker.says("evaluate.KH.TH", first, first)
+            settle(asker, holder)
+        assert len(asker.answers_to(first.batch)) == answers
+        small.clock.advance(small.charter.tick_seconds)
+    assert [q.spent_today for q in views.quotas(holder) if q.country == "KH"] == [7]
+
+
+@pytest.mark.usefixtures("acquainted")
+def test_what_is_asked_again_comes_after_all_that_is_new(small, asker, holder, settle, elements):
+    olds = [asker.asks(HOLDER, elements(1)) for _ in range(5)]
+    settle(asker, holder)
+    small.clock.advance(small.charter.tick_seconds)
+    asker.says("evaluate.KH.TH", *olds)
+    new = asker.asks(HOLDER, elements(1))
+    asker.step()
+    holder.step()
+    asker.step()
+    assert len(asker.answers_to(new.batch)) == 1
+
+
+@pytest.mark.usefixtures("acquainted")
+def test_a_country_that_confirms_nothing_is_answered_no_more_again_until_it_does(
+    small, asker, holder, settle, elements, monkeypatch
+):
+    monkeypatch.setattr("services.keyholder.holder._UNCONFIRMED", 6)
+    olds = [asker.asks(HOLDER, elements(1)) for _ in range(5)]
+    settle(asker, holder)
+    for _ in range(3):  # it speaks between ticks, and in none says how far it has heard
+        small.clock.advance(small.charter.tick_seconds)
+        asker.says("evaluate.KH.TH", *olds)
+        asker.post.send()
+        settle(holder)
+    (place,) = holder._post.places("evaluated.TH.KH")
+    assert place.seq - place.acked <= 6 + 3  # the ticks' own
+    with holder.database.reading() as tx:
+        assert book.waiting(tx) > 0
+    fresh = asker.asks(HOLDER, elements(1))  # what costs quota is answered all the same
+    small.clock.advance(small.charter.tick_seconds)
+    settle(asker, holder)
+    assert len(asker.answers_to(fresh.batch)) == 1
+    for _ in range(3):
+        small.clock.advance(small.charter.tick_seconds)
+        settle(asker, holder)
+    with holder.database.reading() as tx:
+        assert book.waiting(tx) == 0  # and the others now that it confirms
+
+
+@pytest.mark.usefixtures("acquainted")
+def test_answers_are_given_anew_once_a_tick_however_often_their_stream_is_begun_anew(
+    small, asker, holder, settle, elements
+):
+    asked = asker.asks(HOLDER, elements(2))
+    settle(asker, holder)
+    for answers in (2, 3):
+        for _ in range(4):
+            with holder.database.transaction() as tx:
+                holder._post.open_epoch(tx, small.topic("evaluated.TH.KH"))
+            settle(asker, holder)
+        assert len(asker.answers_to(asked.batch)) == answers
+        small.clock.advance(small.charter.tick_seconds)
+        settle(asker, holder)
 
 
 @pytest.mark.usefixtures("acquainted")
@@ -135,7 +207,7 @@ def test_an_allowance_that_stands_adds_to_the_quota(new_region, tmp_path, fake_c
         ({"pair": "LA-TH"}, "not_your_pair"),
         ({"pair": "LA-VN"}, "not_your_pair"),
         ({"epoch": 2}, "unknown_epoch"),
-        ({"epoch": -1}, "unknown_epoch"),
+        ({"epoch": 0}, "unknown_epoch"),
         ({"generation": 1}, "unknown_generation"),
         ({"n": 3}, "bad_size"),
         ({"n": 1, "blinded": b""}, "bad_size"),
@@ -150,6 +222,17 @@ def test_a_wrong_request_gets_a_signed_reason_and_costs_nothing(asker, holder, s
     (refusal,) = asker.answers_to(asked.batch)
     assert (refusal.reason, refusal.retry_at) == (reason, None)
     assert [q.spent_today for q in views.quotas(holder)] == [0, 0]
+
+
+@pytest.mark.parametrize("field", ["epoch", "generation", "n"])
+def test_a_number_that_no_request_can_be_signed_with_is_no_request(elements, field):
+    whole = {
+        "batch": str(UUID(int=1)), "pair": "KH-TH", "epoch": 1, "generation": 0, "purpose": "match", "n": 1,
+        "blinded": elements(1)[0],
+    }
+    EvaluationAsked.model_validate(whole)
+    with pytest.raises(ValueError, match=field):
+        EvaluationAsked.model_validate({**whole, field: -1})
 
 
 @pytest.mark.usefixtures("acquainted")
@@ -266,15 +349,23 @@ def test_elements_of_old_requests_are_dropped_and_their_digests_kept(small, aske
 def test_with_cover_an_answer_and_a_refusal_have_one_size(
     new_region, tmp_path, fake_country, open_holder, settle, elements
 ):
-    region = new_region(tmp_path, cover=True, cover_evaluations=4, tick_seconds=86400, quota_per_day=4, batch_limit=8)
+    region = new_region(tmp_path, cover=True, cover_evaluations=2, tick_seconds=86400, quota_per_day=2, batch_limit=8)
     asker, holder = fake_country(region, "KH"), open_holder(region, HOLDER)
     settle(asker, holder)
     before = region.stream.end("evaluated.TH.KH", 0)
-    good, bad = asker.asks(HOLDER, elements(4)), asker.asks(HOLDER, elements(4))
+    good = asker.asks(HOLDER, elements(2))
+    bad = [
+        asker.asks(HOLDER, elements(2)),
+        asker.asks(HOLDER, elements(8)),
+        asker.asks(HOLDER, elements(9)),
+        asker.asks(HOLDER, elements(2), pair="LA-VN"),
+        asker.asks(HOLDER, elements(2), epoch=2**53 - 1),
+        asker.asks(HOLDER, [b"\xff" * 32, *elements(1)]),
+    ]
     settle(asker, holder)
-    assert [type(asker.answers_to(a.batch)[0]) for a in (good, bad)] == [Evaluated, EvaluationRefused]
+    assert [type(asker.answers_to(a.batch)[0]) for a in (good, *bad)] == [Evaluated, *[EvaluationRefused] * len(bad)]
     sent = region.stream.read({("evaluated.TH.KH", 0): before}, 10)
-    assert len(sent) == 2
+    assert len(sent) == 1 + len(bad)
     assert len({len(d.value) for d in sent}) == 1
 
 

@@ -29,6 +29,7 @@ def test_a_holder_counts_answers_and_tells_its_totals(
     first = asker.asks("TH.holder", elements(3))
     over = asker.asks("TH.holder", elements(2))
     settle(asker, holder)
+    region.clock.advance(region.charter.tick_seconds)
     asker.says("evaluate.KH.TH", first)
     settle(asker, holder)
     assert [type(a) for a in asker.answers_to(first.batch)] == [Evaluated, Evaluated]
