@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: install demo test test-long check bench clean system
+.PHONY: install native demo test test-long check bench clean system
 
-install: .venv/installed
+install: .venv/installed .venv/native
+	@$(BIN)/python -c 'from keys import group; print("Group arithmetic:", group.backend_name())'
 
 .venv/installed: pyproject.toml constraints.txt requirements-demo.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Samaki needs Python 3.11 or newer; this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -14,6 +15,17 @@ install: .venv/installed
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --no-deps --require-hashes -r requirements-demo.txt
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -c constraints.txt -e '.[postgres,hsm,demo,dev]'
 	@touch $@
+
+# Optional: tokens are several times faster with it. Tried again when it changes, or when Rust comes (`make native`).
+NATIVE := $(wildcard keys/native/src/*.rs) keys/native/Cargo.toml keys/native/Cargo.lock keys/native/pyproject.toml
+
+.venv/native: .venv/installed $(NATIVE)
+	@bash keys/native/install.sh $(BIN)/python .venv/native.log
+	@touch $@
+
+native: .venv/installed
+	@rm -f .venv/native
+	@$(MAKE) --no-print-directory install
 
 demo: install
 	@exec $(BIN)/samaki demo $(ARGS)
@@ -37,4 +49,4 @@ bench: install
 	@exec $(BIN)/samaki bench $(ARGS)
 
 clean:
-	rm -rf .venv .samaki infra/kafka/lib .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .samaki infra/kafka/lib .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info keys/native/target

@@ -20,13 +20,34 @@ from keys import labels, sign
 Family = Literal["keys", "cases", "linkage", "notices", "evaluate", "evaluated"]
 
 
+class LastSigned(Value):
+    """The last envelope of one stream that counts under a retired key."""
+
+    topic: str
+    partition: int = Field(ge=0)
+    epoch: int = Field(ge=1)
+    seq: int = Field(ge=0)
+
+
 class SigningKey(Value):
-    """A party's online Ed25519 key: what it signed from `valid_from` up to `valid_until` counts, for ever."""
+    """A party's online Ed25519 key: what it signed from `valid_from` up to `valid_until` counts, for ever.
+
+    last  None: the key is not retired. Else it is, for compromise: of each stream that is named, what stands up to
+          there counts, and of any other nothing
+    """
 
     id: str
     public: Hex32
     valid_from: datetime
     valid_until: datetime
+    last: tuple[LastSigned, ...] | None = None
+
+    def counts_at(self, topic: str, partition: int, epoch: int, seq: int) -> bool:
+        """Whether a signature of this key counts in this place of a stream."""
+        return self.last is None or any(
+            (named.topic, named.partition) == (topic, partition) and (epoch, seq) <= (named.epoch, named.seq)
+            for named in self.last
+        )
 
 
 class Member(Value):
@@ -44,6 +65,14 @@ class Party(Value):
     kind: Literal["country", "keyholder", "matcher"]
     country: Country | None
     signing: tuple[SigningKey, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_each_key_once(self) -> Self:
+        """A key that stood there again under another id, or beside itself, would not be retired."""
+        for names in ([key.id for key in self.signing], [key.public for key in self.signing]):
+            if len(set(names)) != len(names):
+                raise ValueError(f"a signing key of {self.id} stands twice")
+        return self
 
 
 class Allowance(Value):
@@ -123,11 +152,22 @@ class Charter(Value):
                 raise ValueError("a pair is not of two members in alphabetical order")
         if len(set(self.pairs)) != len(self.pairs):
             raise ValueError("a pair stands twice")
+        self._check_retired()
         if self.cover and not len(self.slots) <= self.cover_evaluations <= self.batch_limit:
             raise ValueError("with cover, a tick's evaluations hold one record's slots and no more than a batch")
         if self.cover and self.cover_evaluations * 86400 / self.tick_seconds > self.quota_per_day:
             raise ValueError("with cover, the ticks of a day ask for more than its quota")
         return self
+
+    def _check_retired(self) -> None:
+        for party in self.parties:
+            for key in (key for key in party.signing if key.last):
+                own = {topic.name for topic in _topics(self) if topic.writer == party.id}
+                places = [(named.topic, named.partition) for named in key.last or ()]
+                if len(set(places)) != len(places):
+                    raise ValueError(f"the retired key {key.id} names a stream twice")
+                if not {topic for topic, _ in places} <= own:
+                    raise ValueError(f"the retired key {key.id} names a topic that {party.id} does not write")
 
     @property
     def countries(self) -> tuple[str, ...]:

@@ -4,7 +4,10 @@ Refuses naive times: every time is in UTC and says so.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+"""Before every time that anybody tells."""
 
 
 class Clock(Protocol):

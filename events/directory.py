@@ -94,6 +94,11 @@ class Directory:
         found = tx.execute("SELECT 1 FROM directory_sealing WHERE party = ? AND key_id = ?", (party, key_id))
         return bool(found)
 
+    @staticmethod
+    def forget_sealing_keys(tx: Transaction, party: str) -> None:
+        """The party begins its announcements anew, and says again what counts."""
+        tx.execute("DELETE FROM directory_sealing WHERE party = ?", (party,))
+
     def share(
         self, pair: str, epoch: int, holder: str, generation: int | None = None, tx: Transaction | None = None
     ) -> PublicShare | None:

@@ -1,8 +1,8 @@
 """The inbox: how far every stream that this party reads is applied, kept in the transaction of the effects.
 
-For each stream a head (epoch, number, hash), the hashes of what was applied before it, the position in the carrier,
-the furthest envelope that did not fit yet, and the events that could not be opened. From these it says what the writers
-are told: heads, so that they may let go, and wants, so that they send again.
+For each stream a head (epoch, number, hash, time), the hashes of what was applied before it, the position in the
+carrier, the furthest envelope that did not fit yet, and the events that could not be opened. From these it says what
+the writers are told: heads, so that they may let go, and wants, so that they send again.
 
 Nothing here trusts the carrier. A crash before the commit leaves heads, effects and positions as they were, so the same
 envelopes are read again; after it, they are dropped if they come again.
@@ -10,6 +10,7 @@ envelopes are read again; after it, they are dropped if they come again.
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -26,7 +27,7 @@ _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS inbox_streams (
         topic TEXT NOT NULL, part BIGINT NOT NULL, position BIGINT NOT NULL, epoch BIGINT NOT NULL, seq BIGINT NOT NULL,
         hash BLOB NOT NULL, tick BIGINT NOT NULL, frozen BIGINT NOT NULL, ahead_epoch BIGINT NOT NULL,
-        ahead_seq BIGINT NOT NULL, PRIMARY KEY (topic, part))""",
+        ahead_seq BIGINT NOT NULL, sealed_at TEXT NOT NULL, PRIMARY KEY (topic, part))""",
     """CREATE TABLE IF NOT EXISTS inbox_hashes (
         topic TEXT NOT NULL, part BIGINT NOT NULL, seq BIGINT NOT NULL, hash BLOB NOT NULL,
         PRIMARY KEY (topic, part, seq))""",
@@ -132,11 +133,12 @@ class Reading:
         rows = tx.execute("SELECT topic, part, event_id, done FROM inbox_closed")
         self._closed = {(topic, part, UUID(event)): bool(done) for topic, part, event, done in rows}
 
-    def judge(self, envelope: Envelope, digest: bytes) -> Verdict:
+    def judge(self, envelope: Envelope, digest: bytes, key_until: datetime) -> Verdict:
         """Where an envelope belongs now, as its header says."""
-        tail = self._tail(envelope)
-        seen = envelope.header.epoch == tail.epoch and envelope.header.seq <= tail.seq
-        return judge(tail, envelope.header, digest, self._remembered(tail, envelope.header.seq) if seen else None)
+        tail, header = self._tail(envelope), envelope.header
+        seen = header.epoch == tail.epoch and header.seq <= tail.seq
+        remembered = self._remembered(tail, header.seq) if seen else None
+        return judge(tail, header, digest, remembered, key_until=key_until)
 
     def pass_over(self, topic: str, partition: int, offset: int) -> None:
         """Read on after this record of the carrier."""
@@ -147,9 +149,13 @@ class Reading:
     def count(self, topic: str, what: str) -> None:
         self._counts[topic, what] += 1
 
-    def advance(self, envelope: Envelope, digest: bytes, tick: int | None) -> None:
-        """The envelope is its stream's head now."""
+    def advance(self, envelope: Envelope, digest: bytes, tick: int | None, now: datetime) -> None:
+        """The envelope is its stream's head now.
+
+        A time of sealing that has not come is not remembered as such: a writer whose clock was ahead is not locked out.
+        """
         tail = self._tail_of_epoch(envelope)
+        tail.sealed_at = max(tail.sealed_at, min(envelope.header.sealed_at, now))
         tail.seq, tail.hash = envelope.header.seq, digest
         tail.tick = tail.tick if tick is None else tick
         self._fresh[tail.topic, tail.partition, tail.seq] = digest
@@ -194,13 +200,13 @@ class Reading:
         """Write what this round has moved."""
         moved = [self._tails[place] for place in sorted(self._touched)]
         self._tx.executemany(
-            "INSERT INTO inbox_streams VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (topic, part) DO UPDATE SET"
+            "INSERT INTO inbox_streams VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (topic, part) DO UPDATE SET"
             " position = excluded.position, epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash,"
             " tick = excluded.tick, frozen = excluded.frozen, ahead_epoch = excluded.ahead_epoch,"
-            " ahead_seq = excluded.ahead_seq",
+            " ahead_seq = excluded.ahead_seq, sealed_at = excluded.sealed_at",
             [
                 (t.topic, t.partition, t.position, t.epoch, t.seq, t.hash, t.tick, int(t.frozen), t.ahead_epoch,
-                 t.ahead_seq)
+                 t.ahead_seq, t.sealed_at.isoformat())
                 for t in moved
             ],
         )  # fmt: skip
@@ -241,11 +247,15 @@ class Reading:
 
 def _tails(tx: Transaction) -> dict[Place, Tail]:
     rows = tx.execute(
-        "SELECT topic, part, position, epoch, seq, hash, tick, frozen, ahead_epoch, ahead_seq FROM inbox_streams"
+        "SELECT topic, part, position, epoch, seq, hash, tick, frozen, ahead_epoch, ahead_seq, sealed_at"
+        " FROM inbox_streams"
     )
     return {
-        (topic, part): Tail(topic, part, position, epoch, seq, bytes(digest), tick, bool(frozen), *ahead)
-        for topic, part, position, epoch, seq, digest, tick, frozen, *ahead in rows
+        (topic, part): Tail(
+            topic, part, position, epoch, seq, bytes(digest), tick, bool(frozen), ahead_epoch, ahead_seq,
+            datetime.fromisoformat(at),
+        )
+        for topic, part, position, epoch, seq, digest, tick, frozen, ahead_epoch, ahead_seq, at in rows
     }
 
 

@@ -10,29 +10,36 @@ database cannot fork a stream. Where the reader has seen more than we remember (
 for what we no longer keep (it was), the topic begins a new stream epoch, on all its partitions, and wants its live
 state written again.
 
+Times of sealing never go back in a stream, also where it begins anew and where the clock was set back: readers take
+what is older than their head for the work of a thief. Nothing is sealed outside the signing key's time, which nobody
+would take. A stream that a retired key began is begun anew.
+
 Beside each sealed row stands its body under a key of our own: it goes with the row, and is opened only when the reader
-can no longer open what we sent and asks for the event again.
+can no longer open what we sent and asks for the event again (events.answers).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from events.chain import last_epoch
 from events.charter import Charter, Topic
-from events.clock import Clock
+from events.clock import LONG_AGO, Clock
 from events.database import Database, Transaction
 from events.directory import SealingKey
 from events.envelope import NO_HASH, Envelope, Header, pack, unpack
+from events.errors import CharterInvalid
 from events.ids import new_id
-from events.messages import Body, Head, Want
 from keys import seal
 from keys.ring import KeyRing
 
 _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS outbox_streams (
         topic TEXT NOT NULL, part BIGINT NOT NULL, epoch BIGINT NOT NULL, seq BIGINT NOT NULL, hash BLOB NOT NULL,
-        acked BIGINT NOT NULL, tick BIGINT NOT NULL, refill BIGINT NOT NULL, PRIMARY KEY (topic, part))""",
+        acked BIGINT NOT NULL, tick BIGINT NOT NULL, refill BIGINT NOT NULL, sealed_at TEXT NOT NULL,
+        begun_by TEXT NOT NULL, PRIMARY KEY (topic, part))""",
     """CREATE TABLE IF NOT EXISTS outbox_rows (
         id BIGSERIAL PRIMARY KEY, epoch BIGINT NOT NULL, topic TEXT NOT NULL, part BIGINT NOT NULL, seq BIGINT NOT NULL,
         event_id TEXT NOT NULL, hash BLOB NOT NULL, envelope BLOB NOT NULL, kept BLOB, sent BIGINT NOT NULL,
@@ -40,20 +47,16 @@ _TABLES: Final = (
     "CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox_rows (id) WHERE sent = 0",
 )
 _KEPT_KEY: Final = "outbox"
-_RESEALS_AT_ONCE: Final = 64
-_PUBLIC_AT_ONCE: Final = 500
-"""Envelopes of a public stream that one want brings once more."""
-_EPOCHS_AHEAD: Final = 1_000_000
-"""A reader that claims to have seen a stream epoch further ahead of ours than this is not believed."""
-NEVER_SEALED_ANEW = frozenset({"linkage"})
-"""Their events must not come late: an old `tell` sealed anew would overtake a newer `hold`. The stream begins anew."""
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 """Most bytes of envelopes that `unsent` holds in memory, beyond the first row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far one stream of ours is written and confirmed. `seq`, `acked` and `tick` are -1 before the first."""
+    """How far one stream of ours is written and confirmed. `seq`, `acked` and `tick` are -1 before the first.
+
+    sealed_at  of the last envelope, of whatever epoch    begun_by  the key that signed the epoch's first; "": none yet
+    """
 
     topic: str
     partition: int
@@ -62,6 +65,8 @@ class Place:
     hash: bytes
     acked: int
     tick: int
+    sealed_at: datetime
+    begun_by: str
 
 
 class Outbox:
@@ -73,8 +78,7 @@ class Outbox:
         self._ring = ring
         self._database = database
         self._clock = clock
-        self._topics = {t.name: t for t in charter.written_by(me)}
-        self._wanted: dict[tuple[str, str, int], int] = {}
+        self.topics: Mapping[str, Topic] = {t.name: t for t in charter.written_by(me)}
 
     def create(self) -> None:
         """Make the tables, the streams' first records, and the key that kept bodies stand under."""
@@ -82,7 +86,7 @@ class Outbox:
         if all(version.id != _KEPT_KEY for version in self._ring.versions("store")):
             self._ring.add("store", _KEPT_KEY, seal.new_key(), valid_from=self._clock.now())
         with self._database.transaction() as tx:
-            for topic in self._topics.values():
+            for topic in self.topics.values():
                 self._create_streams(tx, topic)
 
     def _create_streams(self, tx: Transaction, topic: Topic) -> None:
@@ -92,8 +96,8 @@ class Outbox:
             return
         tx.execute("DELETE FROM outbox_streams WHERE topic = ? AND part >= ?", (topic.name, topic.partitions))
         tx.executemany(
-            "INSERT INTO outbox_streams VALUES (?, ?, 1, -1, ?, -1, -1, 0)",
-            [(topic.name, partition, NO_HASH) for partition in range(known, topic.partitions)],
+            "INSERT INTO outbox_streams VALUES (?, ?, 1, -1, ?, -1, -1, 0, ?, '')",
+            [(topic.name, partition, NO_HASH, LONG_AGO.isoformat()) for partition in range(known, topic.partitions)],
         )
         if known:
             self.begin_epoch(tx, topic)
@@ -113,7 +117,8 @@ class Outbox:
     ) -> Envelope:
         """Seal a body as the next envelope of a stream. `to` is None on public topics only.
 
-        raises   ValueError: no stream of ours, or a body too large for one envelope
+        raises   ValueError: no stream of ours, or a body too large for one envelope; CharterInvalid: the signing key's
+                 time has not begun, or is over
         """
         at = self.place(tx, topic.name, partition)
         key = self._ring.primary("signing")
@@ -130,16 +135,28 @@ class Outbox:
             sealing_key=to.id if to else None,
             kind=topic.family,
             event_id=event_id or new_id(),
-            sealed_at=self._clock.now(),
+            sealed_at=self._time_of_sealing(at, key.id),
         )
         seed = self._ring.secret("signing", key.id)
         envelope = pack(header, plain, seed=seed, recipient=to.public if to else None)
         self._keep(tx, envelope, plain if to else None)
         tx.execute(
-            "UPDATE outbox_streams SET seq = ?, hash = ?, tick = ? WHERE topic = ? AND part = ?",
-            (header.seq, envelope.hash, at.tick if tick is None else tick, topic.name, partition),
-        )
+            "UPDATE outbox_streams SET seq = ?, hash = ?, tick = ?, sealed_at = ?, begun_by = ?"
+            " WHERE topic = ? AND part = ?",
+            (header.seq, envelope.hash, at.tick if tick is None else tick, header.sealed_at.isoformat(),
+             at.begun_by or key.id, topic.name, partition),
+        )  # fmt: skip
         return envelope
+
+    def _time_of_sealing(self, at: Place, key_id: str) -> datetime:
+        time = max(self._clock.now(), at.sealed_at)
+        key = next((key for key in self._charter.party(self._me).signing if key.id == key_id), None)
+        if key is None or not key.valid_from <= time < key.valid_until:
+            raise CharterInvalid(
+                f"The charter (version {self._charter.version}) lets {self._me} sign nothing with {key_id!r} at"
+                f" {time:%Y-%m-%d %H:%M:%S}: set the clock if it is wrong, else put the charter's key into the ring."
+            )
+        return time
 
     def _keep(self, tx: Transaction, envelope: Envelope, plain: bytes | None) -> None:
         header = envelope.header
@@ -157,21 +174,19 @@ class Outbox:
     def place(self, tx: Transaction, topic: str, partition: int) -> Place:
         """Where a stream of ours stands. Raises ValueError where we write none of this name and partition."""
         rows = tx.execute(
-            "SELECT topic, part, epoch, seq, hash, acked, tick FROM outbox_streams WHERE topic = ? AND part = ?",
+            "SELECT topic, part, epoch, seq, hash, acked, tick, sealed_at, begun_by FROM outbox_streams"
+            " WHERE topic = ? AND part = ?",
             (topic, partition),
         )
         if not rows:
             raise ValueError(f"{self._me} writes no stream {topic!r} with a partition {partition}.")
-        return Place(*rows[0])
-
-    def writes(self, topic: str) -> bool:
-        """Whether this topic is ours to write."""
-        return topic in self._topics
+        name, part, epoch, seq, digest, acked, tick, at, begun_by = rows[0]
+        return Place(name, part, epoch, seq, digest, acked, tick, datetime.fromisoformat(at), begun_by)
 
     def due(self, tx: Transaction, tick: int) -> list[tuple[Topic, int]]:
         """The streams without an envelope in this tick."""
         rows = tx.execute("SELECT topic, part FROM outbox_streams WHERE tick < ? ORDER BY topic, part", (tick,))
-        return [(self._topics[topic], partition) for topic, partition in rows if topic in self._topics]
+        return [(self.topics[topic], partition) for topic, partition in rows if topic in self.topics]
 
     # ---- sending
 
@@ -204,67 +219,11 @@ class Outbox:
             (topic, partition, from_seq, below),
         )
 
-    # ---- what readers say
-
-    def heed(self, tx: Transaction, reader: str, head: Head) -> str | None:
-        """Let go of what the reader has applied. Returns what is wrong with the head, if anything is."""
-        topic = self._topics.get(head.topic)
-        if topic is None or topic.reader != reader or not 0 <= head.partition < topic.partitions:
-            return "head_of_no_stream"
-        at = self.place(tx, head.topic, head.partition)
-        if head.epoch < at.epoch or (head.epoch == at.epoch and head.seq <= at.acked):
-            return None
-        if head.epoch > at.epoch + _EPOCHS_AHEAD:
-            return "head_of_no_stream"
-        if (head.epoch, head.seq) > (at.epoch, at.seq):
-            self.begin_epoch(tx, topic, above=head.epoch)
-            return "reader_is_ahead"
-        if self._hash_at(tx, at, head.seq) != bytes.fromhex(head.hash):
-            self.begin_epoch(tx, topic)
-            return "reader_has_another"
-        self._let_go(tx, at, head.seq)
-        return None
-
-    def answer(self, tx: Transaction, reader: str, want: Want, to: SealingKey | None) -> str | None:
-        """Send again what a reader asks for, and seal anew what it can no longer open. Returns what is wrong, if any.
-
-        to       the reader's present sealing key; None: unknown, then nothing is sealed anew until it asks again
-        """
-        topic = self._topics.get(want.topic)
-        if topic is None or topic.reader not in {reader, None} or not 0 <= want.partition < topic.partitions:
-            return "want_of_no_stream"
-        if want.from_seq < 0 or (want.reseal and topic.reader is None):
-            return "want_without_sense"
-        at = self.place(tx, want.topic, want.partition)
-        if want.epoch != at.epoch:
-            return None  # of a stream epoch that is over
-        if not self._is_first_this_tick(reader, want):
-            return None  # what it lacks then it wants again
-        # What is at or below `acked` the reader had confirmed itself, and we dropped then.
-        if (
-            want.from_seq <= at.acked
-            or (want.reseal and topic.family in NEVER_SEALED_ANEW)
-            or (to and not self._seal_anew(tx, topic, at, want.reseal, to))
-        ):
-            self.begin_epoch(tx, topic)
-            return "want_of_what_is_gone"
-        # A public stream is kept whole: its end is sent in parts, each time from where the reader has come to.
-        below = want.from_seq + _PUBLIC_AT_ONCE if topic.reader is None else at.seq + 1
-        self.send_again(tx, want.topic, want.partition, want.from_seq, below)
-        return None
-
-    def _is_first_this_tick(self, reader: str, want: Want) -> bool:
-        """Wants cost their writer nothing: each reader is heard once a tick about each stream.
-
-        Remembered in memory only: nobody but us can make us start anew.
-        """
-        place, tick = (reader, want.topic, want.partition), self._charter.tick_at(self._clock.now())
-        is_first = self._wanted.get(place) != tick
-        self._wanted[place] = tick
-        return is_first
+    # ---- what readers have confirmed, and what is kept
 
     @staticmethod
-    def _hash_at(tx: Transaction, at: Place, seq: int) -> bytes | None:
+    def hash_at(tx: Transaction, at: Place, seq: int) -> bytes | None:
+        """The hash of one of our envelopes; None: not written, or let go of."""
         if seq == at.seq:
             return at.hash
         rows = tx.execute(
@@ -274,54 +233,72 @@ class Outbox:
         return bytes(rows[0][0]) if rows else None
 
     @staticmethod
-    def _let_go(tx: Transaction, at: Place, seq: int) -> None:
+    def let_go(tx: Transaction, at: Place, seq: int) -> None:
+        """The reader has everything up to this number."""
         tx.execute("UPDATE outbox_streams SET acked = ? WHERE topic = ? AND part = ?", (seq, at.topic, at.partition))
         tx.execute(
             "DELETE FROM outbox_rows WHERE epoch = ? AND topic = ? AND part = ? AND seq <= ?",
             (at.epoch, at.topic, at.partition, seq),
         )
 
-    def _seal_anew(self, tx: Transaction, topic: Topic, at: Place, events: Sequence[UUID], to: SealingKey) -> bool:
-        """Write these events again at the head, for the reader's present key. False: one is no longer kept."""
-        for event in events[:_RESEALS_AT_ONCE]:
-            rows = tx.execute(
-                "SELECT kept, envelope FROM outbox_rows WHERE epoch = ? AND topic = ? AND part = ? AND event_id = ?"
-                " ORDER BY seq DESC LIMIT 1",
-                (at.epoch, at.topic, at.partition, str(event)),
-            )
-            if not rows or rows[0][0] is None:
-                return False
-            last = unpack(rows[0][1]).header
-            if (last.sealing_key, last.charter_version) == (to.id, self._charter.version):
-                continue  # asked for again while the new copy is on its way
-            plain = seal.unseal(self._kept_key(), rows[0][0], event.bytes)
-            # The event only: what the body said of its tick and of streams was true when it was first sealed.
-            lasting = Body(items=Body.model_validate_json(plain).items)
-            self.put(tx, topic, at.partition, lasting.padded_to(len(plain)), to=to, event_id=event)
-        return True
+    def kept(self, tx: Transaction, at: Place, event: UUID) -> tuple[bytes, Header] | None:
+        """The plain body of an event, and the header that it was last sealed under; None: it is no longer kept."""
+        rows = tx.execute(
+            "SELECT kept, envelope FROM outbox_rows WHERE epoch = ? AND topic = ? AND part = ? AND event_id = ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (at.epoch, at.topic, at.partition, str(event)),
+        )
+        if not rows or rows[0][0] is None:
+            return None
+        return seal.unseal(self._kept_key(), rows[0][0], event.bytes), unpack(rows[0][1]).header
 
     # ---- stream epochs
 
-    def begin_epoch(self, tx: Transaction, topic: Topic, above: int = 0, *, refill: bool = True) -> int:
+    def begin_epoch(
+        self, tx: Transaction, topic: Topic, above: int = 0, *, not_before: datetime = LONG_AGO, refill: bool = True
+    ) -> int:
         """Begin a topic anew on all its partitions, under an epoch above its own and `above`. Returns the epoch.
 
         What was not confirmed of the old epoch is dropped: readers drop it too. The live state must follow, from
         whoever has it; with `refill`, `refills` names the topic until `refilled`.
+
+        not_before  what readers may have seen sealed in this topic, where that is later than we remember
         """
         own = tx.execute("SELECT max(epoch) FROM outbox_streams WHERE topic = ?", (topic.name,))[0][0]
         epoch = max(int(own), above) + 1
         tx.execute("DELETE FROM outbox_rows WHERE topic = ?", (topic.name,))
         tx.execute(
-            "UPDATE outbox_streams SET epoch = ?, seq = -1, hash = ?, acked = -1, tick = -1, refill = ?"
+            "UPDATE outbox_streams SET epoch = ?, seq = -1, hash = ?, acked = -1, tick = -1, refill = ?, begun_by = ''"
             " WHERE topic = ?",
             (epoch, NO_HASH, int(refill), topic.name),
         )
+        times = [max(not_before, self.place(tx, topic.name, p).sealed_at).isoformat() for p in range(topic.partitions)]
+        tx.executemany(
+            "UPDATE outbox_streams SET sealed_at = ? WHERE topic = ? AND part = ?",
+            [(time, topic.name, partition) for partition, time in enumerate(times)],
+        )
         return epoch
+
+    def begin_after_retired(self, tx: Transaction) -> list[Topic]:
+        """Begin anew each topic whose present epoch a retired key of ours began, or is named in. Returns them.
+
+        Whoever has the key can write into what it signed, for readers that have not come so far. The new epoch bears
+        the highest number that can be, but one: above whatever the thief has used, which we need not know.
+        """
+        retired = {key.id: key.last for key in self._charter.party(self._me).signing if key.last is not None}
+        begun = []
+        for topic in self.topics.values():
+            named = max((at.epoch for last in retired.values() for at in last if at.topic == topic.name), default=0)
+            places = [self.place(tx, topic.name, partition) for partition in range(topic.partitions)]
+            if any(at.begun_by in retired or at.epoch <= named for at in places):
+                self.begin_epoch(tx, topic, above=max(named, last_epoch(self._clock.now()) - 2))
+                begun.append(topic)
+        return begun
 
     def refills(self, tx: Transaction) -> tuple[Topic, ...]:
         """The topics whose stream was begun anew here, and whose live state is not written yet."""
         rows = tx.execute("SELECT DISTINCT topic FROM outbox_streams WHERE refill = 1 ORDER BY topic")
-        return tuple(self._topics[topic] for (topic,) in rows if topic in self._topics)
+        return tuple(self.topics[topic] for (topic,) in rows if topic in self.topics)
 
     @staticmethod
     def refilled(tx: Transaction, topic: Topic) -> None:

@@ -1,7 +1,7 @@
 """The post: one party's streams in one hand. What a service holds, and all that it needs to hold.
 
-It reads what is addressed to the party (inbox, receiving), keeps what `keys.*` tells (directory), writes what the party
-says (outbox), opens every tick on every stream it writes, and carries envelopes to and from the carrier (stream).
+It reads what is addressed to the party (inbox, receiving, answers), keeps what `keys.*` tells (directory), writes what
+the party says (outbox), opens every tick on every stream it writes, and carries envelopes to and from the carrier.
 Everything it remembers is in the party's database; it can be stopped between any two steps, and goes on there.
 
 The life of an envelope: `write` seals it into the outbox, in the transaction of the event that it tells; `send` gives
@@ -9,7 +9,7 @@ it to the carrier; the reader's `receive` applies it and moves its head; the rea
 our `receive` lets the row go.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,20 +17,22 @@ from uuid import UUID
 
 import structlog
 
+from events.answers import Answers
 from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.directory import Directory, SealingKey
-from events.errors import CharterInvalid, NotYet
-from events.inbox import RESEALS_AT_ONCE, Inbox, Place
-from events.messages import ITEMS_OF, Body, Head, Item, Want
+from events.errors import NotYet
+from events.inbox import Inbox, Place
+from events.messages import ITEMS_OF, Body, Item
 from events.outbox import Outbox
 from events.outbox import Place as Written
 from events.receiving import Authenticator, Handler, Receiver, Round
-from events.restore import Last, last_of_ours
+from events.restore import last_of_ours, mend
+from events.rooms import rooms
 from events.sealing import SealingKeys
+from events.signing import check_signing_key
 from events.stream import Stream
-from keys.errors import UnknownKey
 from keys.ring import KeyRing
 
 log = structlog.get_logger()
@@ -107,8 +109,9 @@ class Post:
         self._inbox = Inbox(me=me, charter=charter, database=database)
         self._outbox = Outbox(me=me, charter=charter, ring=ring, database=database, clock=clock)
         self.directory = Directory(database, charter, charter_digest)
-        self._receiver = Receiver(charter, ring, self.directory, self._outbox, clock)
-        self._rooms = {(topic.name, 0): self._room(topic) for topic in _carriers(self._written.values())}
+        answers = Answers(charter, self._outbox, clock)
+        self._receiver = Receiver(charter, ring, self.directory, answers, clock)
+        self._rooms = rooms(self._written.values(), self._inbox.topics.values())
 
     def create(self) -> None:
         """Make the tables, which needs no carrier: from then on `status` can be read."""
@@ -119,14 +122,14 @@ class Post:
     def open(self) -> None:
         """Make the tables and topics, compare our record with what the carrier holds of us, introduce a sealing key.
 
-        A record that is behind (restored from a backup) begins new stream epochs before anything is sealed. A second
-        call changes nothing. Raises StreamUnavailable: call again; CharterInvalid: our signing key is not the
-        charter's.
+        A record that is behind (restored from a backup) begins new stream epochs before anything is sealed; so does
+        one that a retired key began. A second call changes nothing. Raises StreamUnavailable: call again;
+        CharterInvalid: our signing key is not the charter's, or counts no more.
         """
         self.create()
-        self._check_signing_key()
+        check_signing_key(self._charter, self._me, self._ring, self._clock.now())
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
-        self._compare_with_carrier()
+        self._mend_streams()
         self._keep_sealing_keys()
 
     # ---- reading
@@ -142,7 +145,8 @@ class Post:
         delivered = self._stream.read(positions, limit, wait)
         if not delivered:
             return 0
-        parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d) for d in delivered]
+        now = self._clock.now()
+        parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d, now) for d in delivered]
         with self._database.transaction() as tx:
             done = self._receiver.take(tx, parcels, handlers)
         if done.heard_keys:
@@ -228,8 +232,8 @@ class Post:
     def open_epoch(self, tx: Transaction, *topics: Topic) -> None:
         """Begin these topics anew; without any, all that we write. The live state of each must be written then.
 
-        For a signing key retired for compromise, and wherever old envelopes must count no more. What was written and
-        not confirmed is dropped. `keys.<me>` gets its live state here.
+        Wherever old envelopes must count no more. What was written and not confirmed is dropped. `keys.<me>` gets its
+        live state here.
         """
         for topic in topics or self._written.values():
             self._outbox.begin_epoch(tx, topic)
@@ -318,20 +322,6 @@ class Post:
             ready = {t.reader for t, _ in due if t.reader and self.directory.sealing_key(t.reader, now, tx)}
         return [(topic, partition) for topic, partition in due if topic.reader is None or topic.reader in ready]
 
-    def _room(self, topic: Topic) -> int:
-        """Bytes that heads and wants for this topic's reader take at most, so that bodies can have a fixed size."""
-        topics = [t for t in self._inbox.topics.values() if t.writer == topic.reader and t.reader is not None]
-        read = [(t, p) for t in topics for p in range(t.partitions)]
-        most = 2**53
-        heads = [
-            Head(writer=t.writer, epoch=most, topic=t.name, partition=p, seq=most, hash="0" * 64) for t, p in read
-        ]
-        wants = [Want(epoch=most, topic=t.name, partition=p, from_seq=most) for t, p in read]
-        events = (UUID(int=0),) * RESEALS_AT_ONCE  # all together, whichever streams they are of
-        wants[0] = wants[0].model_copy(update={"reseal": events})
-        body = Body(heads=tuple(heads), wants=tuple(wants))
-        return len(body.model_dump_json()) - len(Body().model_dump_json())
-
     def _keep_sealing_keys(self) -> None:
         now = self._clock.now()
         destroyed = self._sealing.destroy_old(now)
@@ -345,18 +335,6 @@ class Post:
                 self.announce(tx, current)
         self._introduced = current.key_id
 
-    def _check_signing_key(self) -> None:
-        try:
-            mine = self._ring.primary("signing")
-        except UnknownKey as error:
-            raise CharterInvalid(f"The ring of {self._me} has no signing key: add the charter's.") from error
-        named = {(key.id, key.public) for key in self._charter.party(self._me).signing}
-        if mine.public is None or (mine.id, mine.public.hex()) not in named:
-            raise CharterInvalid(
-                f"The charter (version {self._charter.version}) names no signing key {mine.id!r} of {self._me}: nobody"
-                " would believe what it signs. Is it the charter of this region, and the ring of this party?"
-            )
-
     def _say_again(self, tx: Transaction, topic: Topic) -> None:
         """The live state of our keys' topic is what our directory says of us."""
         if topic == self._keys_topic:
@@ -364,33 +342,15 @@ class Post:
             self._put(tx, topic, items, partition=0, tick=None, size=None, to=None)
             self._outbox.refilled(tx, topic)
 
-    def _compare_with_carrier(self) -> None:
+    def _mend_streams(self) -> None:
         places = [(t.name, p) for t in self._written.values() for p in range(t.partitions)]
         ends = {place: self._stream.end(*place) for place in places}
-        last = last_of_ours(self._stream, self._authenticator, self._me, ends)
+        now = self._clock.now()
+        last = last_of_ours(self._stream, self._authenticator, self._me, ends, now)
         with self._database.transaction() as tx:
-            for place, end in ends.items():
-                self._compare(tx, place, end, last.get(place))
-
-    def _compare(self, tx: Transaction, place: Place, end: int, last: Last | None) -> None:
-        at, topic = self._outbox.place(tx, *place), self._written[place[0]]
-        if last is not None and last[:2] >= (at.epoch, at.seq) and last != (at.epoch, at.seq, at.hash):
-            # Restored from a backup, or another relay wrote: sealing on from here would fork the stream.
-            self._outbox.begin_epoch(tx, topic, above=last[0])
-            self._say_again(tx, topic)
-            log.warning("post.epoch_begun", topic=topic.name, reason="record_behind")
-        elif end <= at.seq:
-            # The carrier never saw, or lost, some of what we wrote in this epoch.
-            self._outbox.send_again(tx, *place)
-
-
-def _carriers(written: Iterable[Topic]) -> list[Topic]:
-    """The one topic a reader, on partition 0, that carries heads and wants: one chain, so that they come in order."""
-    first: dict[str, Topic] = {}
-    for topic in written:
-        if topic.reader is not None:
-            first.setdefault(topic.reader, topic)
-    return list(first.values())
+            for name, reason in mend(tx, self._outbox, ends, last, now).items():
+                self._say_again(tx, self._written[name])
+                log.warning("post.epoch_begun", topic=name, reason=reason)
 
 
 def _tell(done: Round) -> None:

@@ -1,8 +1,10 @@
 """Takes delivered records one by one: is it its writer's word, has it its place, can it be opened, what does it do.
 
-Authentic is what bears the signature of its topic's writer, by a key that the charter names for the time of sealing.
-All else is counted and ignored, as if the carrier had made it up. What is authentic and next always moves the head,
-even if its content is refused: a writer's mistake must not stop its stream. What cannot be judged yet (a newer charter,
+Authentic is what bears the signature of its topic's writer, by a key that the charter names for the time of sealing
+and, once it is retired, for the place in the stream. All else is counted and ignored, as if the carrier had made it up;
+so is what bears such a signature and is older than its stream's head, since a thief of an old key can write any time
+into a header. What is authentic and next always moves the head, even if its content is refused: a writer's mistake must
+not stop its stream. What cannot be judged yet (a newer charter,
 or something that `keys.*` has not told) pauses its partition, and no other.
 
 A handler refuses content by raising Refused, EnvelopeInvalid or one of `keys`' errors about what came, and waits by
@@ -12,18 +14,19 @@ error passes.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from events.chain import Verdict
+from events.answers import Answers
+from events.chain import Verdict, last_epoch
 from events.charter import Charter, SigningKey, Topic
-from events.clock import Clock
+from events.clock import LONG_AGO, Clock
 from events.database import Transaction
 from events.directory import Directory
 from events.envelope import Envelope, Header, read_body, unpack
 from events.errors import EnvelopeInvalid, NotYet, Refused
 from events.inbox import Place, Reading
 from events.messages import Body
-from events.outbox import Outbox
 from events.stream import Delivered
 from keys.errors import InvalidElement, InvalidProof, InvalidScalar, SealBroken, UnknownKey
 from keys.ring import KeyRing
@@ -42,7 +45,8 @@ _REFUSALS: Final = (Refused, EnvelopeInvalid, InvalidElement, InvalidProof, Inva
 class Parcel:
     """One delivered record, as far as it can be judged without the database.
 
-    fault   why it is not its writer's word; None: it is, or `wait` says why that cannot be known yet
+    fault      why it is not its writer's word; None: it is, or `wait` says why that cannot be known yet
+    key_until  when the key that it names ended; a retired one, long ago
     """
 
     topic: Topic
@@ -51,6 +55,7 @@ class Parcel:
     digest: bytes = b""
     fault: str | None = None
     wait: str | None = None
+    key_until: datetime = LONG_AGO
 
     @property
     def place(self) -> Place:
@@ -76,7 +81,7 @@ class Authenticator:
             (party.id, key.id): (key, bytes.fromhex(key.public)) for party in charter.parties for key in party.signing
         }
 
-    def parcel(self, topic: Topic, delivered: Delivered) -> Parcel:
+    def parcel(self, topic: Topic, delivered: Delivered, now: datetime) -> Parcel:
         """Read and authenticate one record: the costly part, which needs no transaction."""
         try:
             envelope = unpack(delivered.value)
@@ -87,21 +92,27 @@ class Authenticator:
             return Parcel(topic, delivered, envelope, fault="misplaced")
         if header.writer != topic.writer:
             return Parcel(topic, delivered, envelope, fault="wrong_writer")
-        fault, wait = self.check(envelope)
-        return Parcel(topic, delivered, envelope, envelope.hash, fault, wait)
+        fault, wait = self.check(envelope, now)
+        key, _ = self._keys.get((header.writer, header.key_id), (None, b""))
+        until = LONG_AGO if key is None or key.last is not None else key.valid_until
+        return Parcel(topic, delivered, envelope, envelope.hash, fault, wait, until)
 
-    def check(self, envelope: Envelope) -> tuple[str | None, str | None]:
-        """(fault, wait) of the signature."""
+    def check(self, envelope: Envelope, now: datetime) -> tuple[str | None, str | None]:
+        """(fault, wait) of the signature and of what it is under."""
         header = envelope.header
         newer = NEWER_CHARTER if header.charter_version > self._version else None
-        if (header.writer, header.key_id) not in self._keys:
-            # A newer charter may name the key. Ours names every key that ever counted, so under it this is a forgery.
-            return (None, newer) if newer else ("unknown_key", None)
-        key, public = self._keys[header.writer, header.key_id]
-        if not key.valid_from <= header.sealed_at < key.valid_until:
+        key, public = self._keys.get((header.writer, header.key_id), (None, b""))
+        if key is None and newer is None:
+            # Ours names every key that ever counted, so under it this is a forgery; a newer one may name more.
+            return "unknown_key", None
+        if key and not key.valid_from <= header.sealed_at < key.valid_until:
             return "key_out_of_time", None
-        if not envelope.is_signed_by(public):
+        if key and not envelope.is_signed_by(public):
             return "bad_signature", None
+        if key and not key.counts_at(header.topic, header.partition, header.epoch, header.seq):
+            return "retired_key", None
+        if header.epoch > last_epoch(min(header.sealed_at, now)):
+            return "implausible_epoch", None
         return None, newer
 
 
@@ -121,7 +132,7 @@ class Receiver:
     charter: Charter
     ring: KeyRing
     directory: Directory
-    outbox: Outbox
+    answers: Answers
     clock: Clock
 
     def take(self, tx: Transaction, parcels: Iterable[Parcel], handlers: Mapping[str, Handler]) -> "Round":
@@ -161,7 +172,7 @@ class Round:
         if parcel.fault or parcel.envelope is None:
             self._pass(parcel, parcel.fault or "malformed", is_note=True)
             return
-        verdict = self.reading.judge(parcel.envelope, parcel.digest)
+        verdict = self.reading.judge(parcel.envelope, parcel.digest, parcel.key_until)
         if parcel.wait:
             # Not known to be authentic: it may hold up its stream only from the one place where it would be next.
             self._pause(parcel, parcel.wait) if verdict is Verdict.APPLY else self._pass(parcel, parcel.wait)
@@ -174,7 +185,7 @@ class Round:
         """A writer has one chain: if an authentic envelope is next, the one that the partition waits for was forged."""
         if self.paused[parcel.place] != NEWER_CHARTER or parcel.fault or parcel.wait or parcel.envelope is None:
             return False
-        if self.reading.judge(parcel.envelope, parcel.digest) is not Verdict.APPLY:
+        if self.reading.judge(parcel.envelope, parcel.digest, parcel.key_until) is not Verdict.APPLY:
             return False
         del self.paused[parcel.place]
         return True
@@ -185,7 +196,7 @@ class Round:
                 self._heed_ahead(parcel.topic, envelope)
         elif verdict is Verdict.FORK:
             self.reading.freeze(envelope)
-        self._pass(parcel, verdict.value, is_note=verdict is Verdict.FORK)
+        self._pass(parcel, verdict.value, is_note=verdict in {Verdict.FORK, Verdict.BACKDATED})
 
     def _apply(self, parcel: Parcel, envelope: Envelope) -> None:
         """The envelope is authentic and next: it becomes the head, whatever its content is worth."""
@@ -197,7 +208,7 @@ class Round:
                 self._pause(parcel, "not_yet")
                 return
         tick = None if body is None or body.tick is None else min(body.tick, self._now_tick())
-        self.reading.advance(envelope, parcel.digest, tick)
+        self.reading.advance(envelope, parcel.digest, tick, self._r.clock.now())
         if reason in _ASK_AGAIN:
             self.reading.ask_again(envelope)
         else:
@@ -246,18 +257,24 @@ class Round:
 
     def _heed(self, header: Header, body: Body) -> None:
         """What a reader of our streams says of them. Saying it twice changes nothing."""
-        outbox, directory = self._r.outbox, self._r.directory
+        answers, directory = self._r.answers, self._r.directory
         for head in body.heads:
-            self._note(header, outbox.heed(self._tx, header.writer, head))
+            self._note(header, answers.heed(self._tx, header.writer, head))
         if body.wants:
             key = directory.sealing_key(header.writer, self._r.clock.now(), self._tx)
             for want in body.wants:
-                if header.recipient is None and not outbox.writes(want.topic):
+                if header.recipient is None and want.topic not in answers.outbox.topics:
                     continue  # said in public, to whoever writes it
-                self._note(header, outbox.answer(self._tx, header.writer, want, key))
+                self._note(header, answers.answer(self._tx, header.writer, want, key))
 
     def _learn(self, tx: Transaction, header: Header, body: Body) -> None:
-        """`keys.*`: each announcement for itself, so that a wrong one spoils no other."""
+        """`keys.*`: each announcement for itself, so that a wrong one spoils no other.
+
+        A new stream epoch begins with all that its writer still stands by: a sealing key that is not among it may be a
+        thief's, or one that a restored writer does not have.
+        """
+        if header.seq == 0 and header.topic not in self._r.answers.outbox.topics:
+            self._r.directory.forget_sealing_keys(tx, header.writer)
         for item in body.items:
             try:
                 self._r.directory.learn(tx, header.writer, item)

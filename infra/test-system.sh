@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Finds what the tests need from the system, and installs it where it may: a JDK 17 and Maven (Apache Kafka), PostgreSQL's
-# server programs, libsodium, Chromium, SoftHSM2. For a person without root it only says what is missing; those tests are then skipped.
+# server programs, libsodium, Chromium, SoftHSM2, openssl. For a person without root it only says what is missing; those tests are
+# then skipped.
 set -u
 missing=()
 command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
@@ -9,6 +10,7 @@ compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql
 ldconfig -p 2>/dev/null | grep -q 'libsodium\.so' || /sbin/ldconfig -p 2>/dev/null | grep -q 'libsodium\.so' || missing+=(libsodium23)
 command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v openssl >/dev/null || missing+=(openssl)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "Installing for the tests: ${missing[*]}"

@@ -169,8 +169,7 @@ def _transcript(statement: Statement, blinded: Sequence[Element], evaluated: Seq
 
 def _weights(seed: bytes, n: int) -> list[bytes]:
     """16 bytes an element: nobody can aim at them, since each depends on all elements and answers."""
-    blocks = [hashlib.sha512(labels.framed(labels.WEIGHT, seed, _number(j))).digest() for j in range(-(-n // 4))]
-    return [blocks[i // 4][16 * (i % 4) : 16 * (i % 4) + 16] for i in range(n)]
+    return group.hashed_weights(labels.framed(labels.WEIGHT, seed) + _number(8), n)  # the 8 frames each hash's number
 
 
 def _challenge(context: bytes, seed: bytes, *elements: Element) -> Scalar:

@@ -45,7 +45,7 @@ class AlreadyThere(KeysError):
 
 
 class BackendMissing(KeysError):
-    """Neither the system's libsodium nor the rbcl wheel gave a library with ristretto255."""
+    """A backend of the group does not load; where it is none at all: neither libsodium nor the rbcl wheel has one."""
 
 
 class RingDamaged(KeysError):

@@ -32,7 +32,7 @@ def blind(inputs: Sequence[bytes], mode: int = VOPRF) -> tuple[list[Scalar], lis
 
 def blind_with(blinds: Sequence[Scalar], inputs: Sequence[bytes], mode: int = VOPRF) -> list[Element]:
     """`blind` with given blinds."""
-    return group.multiply_each(group.hash_to_group(inputs, b"HashToGroup-" + oprf_context(mode)), blinds)
+    return group.hash_and_multiply(inputs, b"HashToGroup-" + oprf_context(mode), blinds)
 
 
 def blind_evaluate(secret: Scalar, blinded: Sequence[Element]) -> list[Element]:

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keys import group, labels, oprf, shares
+from keys import labels, oprf, shares
 from keys.errors import InvalidElement, InvalidScalar
 from keys.group import Element, Scalar
 from matching.errors import BatchInvalid
@@ -59,7 +59,7 @@ def blind(inputs: Sequence[bytes | None]) -> Blinding:
     cost     a hash and a multiplication an input
     """
     blinds, blinded = oprf.blind([secrets.token_bytes(32) if one is None else one for one in inputs])
-    return Blinding(tuple(blinds), tuple(Blinded(element) for element in blinded))
+    return Blinding(tuple(blinds), tuple(map(Blinded, blinded)))
 
 
 def unblind(blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence[Element]) -> list[Token]:
@@ -73,10 +73,8 @@ def unblind(blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence
         raise BatchInvalid(
             f"A batch of {len(blinds)} was sent; the holders answered {len(first)} and {len(second)}. Ask again."
         )
-    if group.IDENTITY in (*first, *second):  # it would leave the token under the other holder's share alone
-        raise BatchInvalid("A holder answered with the identity. Use nothing of its answer, and keep it as evidence.")
-    try:
-        return [Token(element) for element in oprf.unblind(blinds, shares.combine(first, second))]
+    try:  # an answer of the identity, which would leave the token under the other holder's share alone, is refused too
+        return list(map(Token, shares.unblind(blinds, first, second)))
     except (InvalidElement, InvalidScalar) as error:
         raise BatchInvalid("Both holders' answers do not make tokens: ask both again, and keep what came.") from error
 

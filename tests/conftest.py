@@ -97,6 +97,13 @@ def kafka_bootstrap(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def openssl() -> None:
+    """What makes the certificates of a trial region."""
+    if not shutil.which("openssl"):
+        _lack("A trial region's certificates are made by openssl: apt-get install openssl")
+
+
+@pytest.fixture(scope="session")
 def postgres_dsn(tmp_path_factory) -> Iterator[str]:
     """A PostgreSQL to make schemas in: POSTGRES_DSN's, or a throw-away cluster of our own on a socket of its own."""
     given = os.environ.get("POSTGRES_DSN")

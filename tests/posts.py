@@ -3,11 +3,12 @@
 (tests/regions.py has whole regions, with their services.)
 """
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from events.charter import Charter, Member, Party, SigningKey, Topic
+from events.charter import Charter, LastSigned, Member, Party, SigningKey, Topic
 from events.clock import ManualClock
 from events.database import Database, open_database
 from events.envelope import pack, unpack
@@ -57,6 +58,22 @@ class Posts:
         )
         return Party(id=party, kind=kind, country=None if party == "matcher" else party[:2], signing=(key,))
 
+    def renew(self, party: str, ring: KeyRing, **first: object) -> Charter:
+        """A party gets a second signing key, in its ring and in a newer charter, which says this of the first one.
+
+        `seeds` keeps the first key: what its thief has.
+        """
+        now, seed = self.clock.now(), sign.new_seed()
+        public = sign.public_key(seed)
+        ring.add("signing", f"{party}-2", seed, public=public, valid_from=now, primary=True)
+        one = self.charter.party(party)
+        two = SigningKey(
+            id=f"{party}-2", public=public.hex(), valid_from=now, valid_until=self.START + timedelta(days=730)
+        )
+        keys = {"signing": (one.signing[0].model_copy(update=first), two)}
+        parties = tuple(p.model_copy(update=keys) if p.id == party else p for p in self.charter.parties)
+        return self.charter.model_copy(update={"version": 2, "issued": now, "parties": parties})
+
     def topic(self, name: str) -> Topic:
         return next(t for t in self.charter.topics if t.name == name)
 
@@ -90,6 +107,15 @@ def item(number):
 
 def numbers(items):
     return [int(i.handle, 16) for i in items]
+
+
+def copy(database, path):
+    """What a backup does, while the database is open."""
+    with database.reading(), sqlite3.connect(database.datastore.pool.db_name, uri=True) as source:
+        with sqlite3.connect(path) as target:
+            source.backup(target)
+        target.close()
+    source.close()
 
 
 class Pair:
@@ -139,6 +165,29 @@ class Pair:
             self.kh.post.send()
             self.receive()
 
+    def last(self):
+        """The last envelope of every stream of KH, as its custodians would name it."""
+        places = [at for topic in self.region.charter.written_by("KH") for at in self.kh.post.places(topic.name)]
+        return tuple(
+            LastSigned(topic=at.topic, partition=at.partition, epoch=at.epoch, seq=at.seq) for at in places if at.seq >= 0
+        )
+
+    def renew(self, **first):
+        """KH gets a second signing key by a newer charter, which says this of the first; all start again under it."""
+        region = self.region
+        region.charter = region.renew("KH", self.kh.ring, **first)
+        self.restart()
+
+    def restart(self):
+        self.kh = self.region.seat("KH", database=self.kh.database, ring=self.kh.ring)
+        self.matcher = self.region.seat("matcher", database=self.matcher.database, ring=self.matcher.ring)
+
+    def refill(self):
+        """What a service does for its topics that were begun anew; there is no live state here."""
+        with self.kh.database.transaction() as tx:
+            for topic in self.kh.post.refills(tx):
+                self.kh.post.refilled(tx, topic)
+
     def log(self, topic=LINKAGE, partition=0):
         return self.region.stream._logs[topic, partition]
 
@@ -154,3 +203,15 @@ class Pair:
 
     def deliver(self, *wires, topic=LINKAGE):
         self.region.stream.append([(topic, 0, wire) for wire in wires])
+
+
+def say(pair, heads=(), wants=()):
+    """The matcher tells KH this of KH's streams, right or wrong."""
+    topic = pair.region.topic("notices.KH")
+    with pair.matcher.database.transaction() as tx:
+        key = pair.matcher.post.directory.sealing_key("KH", pair.region.clock.now(), tx)
+        body = Body(heads=tuple(heads), wants=tuple(wants)).model_dump_json().encode()
+        pair.matcher.post._outbox.put(tx, topic, 0, body, to=key)
+    pair.matcher.post.send()
+    pair.kh.post.receive({"notices": lambda *_: None})
+    return pair.kh.post.status()

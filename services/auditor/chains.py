@@ -69,6 +69,11 @@ class Chain:
             use.earliest, use.latest = min(use.earliest, at), max(use.latest, at)
         return True
 
+    def has_another(self, number: int, digest: bytes) -> bool:
+        """Whether this number stands here, and under other hashes only."""
+        links = self.links.get(number, [])
+        return bool(links) and all(link.hash != digest for link in links)
+
     @property
     def first(self) -> int:
         return min(self.links)
@@ -142,7 +147,7 @@ def check(chain: Chain, findings: Findings) -> None:
     for code, numbers in (
         ("fork", chain.forks),
         ("broken_chain", chain.unlinked),
-        ("time_went_back", chain.backward),
+        ("backdated", chain.backward),
     ):
         for number in numbers:
             findings.add(code, topic, partition, epoch=epoch, seq=number)

@@ -18,6 +18,9 @@ WHAT: Final[dict[str, str]] = {
     "wrong_writer": "an envelope that names another writer than {writer}",
     "unknown_key": "signed under a key that the charter does not name for {writer}: a forgery",
     "key_out_of_time": "signed under a key of {writer} that was not valid when the envelope says that it was sealed",
+    "retired_key": "signed under a retired key of {writer}, beyond the last envelope that the charter counts under it",
+    "implausible_epoch": "a stream epoch that {writer} cannot have come to by then: somebody uses the numbers up",
+    "backdated": "says that it is older than what stands before it: its key's time may be over, and its thief pretends",
     "bad_signature": "the signature is not {writer}'s: altered or forged, and no good copy of this number counts here",
     "newer_charter": "sealed under a newer charter than this one: audit again with the newest",
     # an envelope of its writer that readers refuse, or should
@@ -33,7 +36,6 @@ WHAT: Final[dict[str, str]] = {
     "fork": "{writer} signed two different envelopes under this number: it, or whoever has its key, tells two stories",
     "broken_chain": "names another predecessor than the envelope before it: something was replaced",
     "out_of_order": "came only before a number that precedes it: no reader takes {numbers} until they are sent again",
-    "time_went_back": "sealed earlier than its predecessor, by what they say",
     "withheld": "the carrier counts {count} records here and gave back none after offset {last}",
     "silent": "{what} between {since} and {until}: {ticks} ticks without an envelope",
     # keys.*; the codes of events.directory, with its sentences, come beside these

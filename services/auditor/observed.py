@@ -1,14 +1,16 @@
 """What the carrier gave, record by record: chains, who was heard when, and what `keys.*` said.
 
 A record is taken for its writer's word only if it bears the signature of its topic's writer, by a key that the charter
-names for the time of sealing (events.receiving); all else is named, and counts for nothing. Bodies are not kept.
+names for the time of sealing, and is not backdated (events.receiving); all else is named, and counts for nothing.
+Bodies are not kept.
 """
 
 from collections import Counter, defaultdict
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from events.charter import Charter, Topic
+from events.clock import LONG_AGO
 from events.envelope import Envelope, Header, read_body
 from events.errors import EnvelopeInvalid
 from events.inbox import Place
@@ -20,8 +22,18 @@ from services.auditor.findings import Findings
 from services.auditor.ticks import GRACE, Rhythm
 from services.auditor.totals import Presence
 
-_CLAIMS_A_NUMBER: Final = frozenset({"unknown_key", "key_out_of_time", "bad_signature", "newer_charter"})
+_CLAIMS_A_NUMBER: Final = frozenset((
+    "unknown_key", "key_out_of_time", "bad_signature", "retired_key", "implausible_epoch", "backdated", "newer_charter",
+))
 """Faults of a record that names this stream, and a number in it that no other finding need name again."""
+
+
+class Front(NamedTuple):
+    """How far a topic and partition is written, over all its stream epochs, and when that was sealed."""
+
+    epoch: int
+    seq: int
+    sealed_at: datetime
 
 
 class Observed:
@@ -45,6 +57,7 @@ class Observed:
         self.chains: dict[Place, dict[int, Chain]] = defaultdict(dict)
         self.claimed: dict[tuple[Place, int], set[int]] = defaultdict(set)
         self.offsets: dict[Place, tuple[int, int]] = {}
+        self._fronts: dict[Place, Front] = {}
         self.heard: dict[str, Presence] = {}
         self.signed: dict[str, Counter[str]] = defaultdict(Counter)
 
@@ -53,10 +66,13 @@ class Observed:
         topic, place = self._topics[record.topic], (record.topic, record.partition)
         first, _ = self.offsets.get(place, (record.offset, 0))
         self.offsets[place] = (first, record.offset)
-        parcel = self._authenticator.parcel(topic, record)
+        parcel = self._authenticator.parcel(topic, record, self._now)
         fault = parcel.fault or parcel.wait
         if parcel.envelope is None or fault:
             self._refuse(parcel, fault or "malformed")
+            return
+        if self._is_backdated(parcel, parcel.envelope.header):
+            self._refuse(parcel, "backdated")
             return
         chain = self._chain(topic, parcel.envelope.header)
         if chain.take(parcel.envelope, parcel.digest):
@@ -68,6 +84,20 @@ class Observed:
     def said_in_order(self) -> list[list[Said]]:
         """What each party announced, in the order of its chain."""
         return [sorted(of_one, key=lambda said: (said.epoch, said.seq)) for of_one in self._said.values()]
+
+    def _is_backdated(self, parcel: Parcel, header: Header) -> bool:
+        """As readers judge it (events.chain), of the furthest envelope in the place of the last that they applied."""
+        front = self._fronts.get(parcel.place, Front(0, -1, LONG_AGO))
+        if (header.epoch, header.seq) <= front[:2]:
+            chain = self.chains[parcel.place].get(header.epoch)
+            is_second = chain is not None and chain.has_another(header.seq, parcel.digest)
+            return is_second and parcel.key_until <= front.sealed_at
+        if header.sealed_at < front.sealed_at:
+            return True
+        # What says that it comes from the future does not make what follows older.
+        at = front.sealed_at if header.sealed_at > self._now + GRACE else header.sealed_at
+        self._fronts[parcel.place] = Front(header.epoch, header.seq, at)
+        return False
 
     def _chain(self, topic: Topic, header: Header) -> Chain:
         place = (header.topic, header.partition)

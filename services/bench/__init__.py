@@ -5,6 +5,7 @@ world.py           invented people and a region to measure with
 bare.py            libsodium's group operations without anything of ours around them
 token_country.py   a token's cost to the country whose person it is of
 token_holder.py    ... to a key holder
+token_pair.py      ... to both holders and the country together
 token_matcher.py   ... to the matcher
 store.py           the event store beside the bare recorder of `eventsourcing`
 streams.py         outbox and inbox beside a bare `kafka-python` producer and consumer

@@ -1,20 +1,22 @@
-"""libsodium's group operations in a tight loop: what no token can cost less than, on this machine and backend.
+"""The group operations of a backend in a tight loop: what no token can cost less than, on this machine.
 
 Nothing of ours stands around a call but the loop: no checks, no hashing of transcripts, no results made into objects.
-Operands are random, different in each turn, and made beforehand.
+Operands are random, different in each turn, and made beforehand. libsodium's operations take and give encoded
+elements; the native ones are the library's own on decoded elements, and the loop is in Rust.
 """
 
 import ctypes
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Final, get_args
 
-from keys import backend, group, labels
+from keys import backend, group, labels, libsodium
 from keys.errors import BackendMissing
 from services.bench.measure import Stopwatch
 
-WORDS: Final[Mapping[str, str]] = {
+SODIUM: Final[Mapping[str, str]] = {
     "from_hash": "map to the group",
     "multiply": "multiplication",
     "add": "addition",
@@ -22,6 +24,13 @@ WORDS: Final[Mapping[str, str]] = {
     "scalar_random": "random scalar",
     "scalar_multiply": "scalar product",
 }
+NATIVE: Final[Mapping[str, str]] = {
+    "hash": "hash to the group",
+    "multiply": "multiplication",
+    "decode": "decoding",
+    "weigh": "weighted term",
+}
+_WORDS: Final = {**SODIUM, **NATIVE}
 
 
 def backends() -> tuple[backend.Name, ...]:
@@ -48,31 +57,53 @@ def using(name: backend.Name) -> Iterator[None]:
         group.use(before)
 
 
+def apart() -> bool:
+    """Make the group forget what it keeps decoded, as the next party has its own process. Returns whether it keeps any.
+    """
+    if group.backend_name() != "native":
+        return False
+    import_module(backend.NATIVE).forget()
+    return True
+
+
 def in_words(counts: Mapping[str, int]) -> str:
     """`1 map to the group, 6 multiplications`."""
-    return ", ".join(f"{count} {WORDS[name]}{'s' if count > 1 else ''}" for name, count in counts.items())
+    return ", ".join(f"{count} {_WORDS[name]}{'s' if count > 1 else ''}" for name, count in counts.items())
 
 
 class Bare:
-    """The operations of n tokens. `counts`: how often each function of the backend is called for one token."""
+    """The operations of n tokens. `counts`: how often each of SODIUM or NATIVE is done for one token."""
 
     def __init__(self, name: backend.Name, counts: Mapping[str, int], n: int) -> None:
-        library = backend.load(name)
-        self._out = ctypes.create_string_buffer(group.SIZE)
-        start = ctypes.addressof(self._out)
-        self._calls: list[tuple[Callable[..., int], list[tuple[int | bytes, ...]]]] = [
-            (getattr(library, function), _operands(function, start, n))
-            for function, count in counts.items()
-            for _ in range(count)
-        ]
+        self._run = _native(counts, n) if name == "native" else _sodium(libsodium.load(name), counts, n)
 
     def run(self, watch: Stopwatch) -> float:
         """Do it all once. Returns the seconds on this watch."""
         with watch:
-            for function, rows in self._calls:
-                for row in rows:
-                    function(*row)
+            self._run()
         return watch.seconds
+
+
+def _native(counts: Mapping[str, int], n: int) -> Callable[[], None]:
+    module = import_module(backend.NATIVE)
+    run: Callable[[], None] = module.Bare(list(counts.items()), n, labels.TOKEN_TO_GROUP).run
+    return run
+
+
+def _sodium(library: libsodium.Library, counts: Mapping[str, int], n: int) -> Callable[[], None]:
+    out = ctypes.create_string_buffer(group.SIZE)
+    calls: list[tuple[Callable[..., int], list[tuple[int | bytes, ...]]]] = [
+        (getattr(library, function), _operands(function, ctypes.addressof(out), n))
+        for function, count in counts.items()
+        for _ in range(count)
+    ]
+
+    def run(_room: object = out) -> None:  # the results' room lives as long as the calls that write there
+        for function, rows in calls:
+            for row in rows:
+                function(*row)
+
+    return run
 
 
 def _operands(function: str, start: int, n: int) -> list[tuple[int | bytes, ...]]:

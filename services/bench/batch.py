@@ -1,7 +1,8 @@
 """One batch on its way through both holders of a pair, as the token benches need it.
 
 512 elements: the rows of 102 invented people in the demo's five slots, the empty ones filled, and two random elements
-as cover would add. Charters allow 320 (the default) to 1,280 (the demo) a request; costs a token hardly differ.
+as cover would add. Charters allow 320 (the default) to 1,280 (the demo) a request. Costs a token hardly differ with
+libsodium; natively a weighted term of a larger batch costs less.
 """
 
 import secrets
@@ -9,11 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from keys import dleq, shares
+from keys import dleq, oprf, shares
 from keys.group import Element
 from keys.shares import Share
-from services.bench import world
+from matching import tokens
+from matching.tokens import Blinding, Token
+from services.bench import bare, world
+from services.bench.measure import Stopwatch
 from services.demo.region import SLOTS
+from services.keyholder import requests
 
 SIZE: Final = 512
 PEOPLE: Final = SIZE // len(SLOTS)
@@ -26,8 +31,11 @@ class Holder:
     share: Share
     statement: dleq.Statement
 
-    def answer(self, blinded: Sequence[Element]) -> tuple[list[Element], bytes]:
-        """Answers and proof."""
+    def answer(self, asked: bytes) -> tuple[list[Element], bytes]:
+        """Refuse what is no element; answers and proof."""
+        blinded = requests.split(asked)
+        if requests.element_refusal(blinded) is not None:
+            raise ValueError("The bench made an element that a key holder refuses.")
         evaluated = shares.evaluate(self.share, blinded)
         return evaluated, dleq.prove(self.statement, self.share.secret, blinded, evaluated)
 
@@ -56,7 +64,37 @@ def _holder(statement: dleq.Statement) -> Holder:
     return Holder(share, replace(statement, public=share.public))
 
 
-def inputs() -> list[bytes | None]:
-    """What is hashed to the group, in the order of people and slots; then cover."""
+def inputs() -> list[bytes]:
+    """What is hashed to the group, in the order of people and slots, random where a slot is empty; then cover."""
     full = world.inputs(world.people(PEOPLE), world.HOME)
-    return [*full, *[None] * (SIZE - len(full))]
+    empty = [None] * (SIZE - len(full))
+    return [secrets.token_bytes(32) if one is None else one for one in (*full, *empty)]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One batch there and back. A step is timed where its party would do it, with nothing kept from another party."""
+
+    inputs: Sequence[bytes]
+    holders: tuple[Holder, Holder]
+
+    def run(self, country: Stopwatch, holder: Stopwatch) -> list[Token]:
+        """The tokens, verified. The country's steps run on the one watch, the holders' on the other."""
+        bare.apart()
+        with country:
+            blinding = tokens.blind(self.inputs)
+        asked = b"".join(blinding.blinded)
+        answers = []
+        for one in self.holders:
+            bare.apart()
+            with holder:
+                answers.append(one.answer(asked))
+        if bare.apart():  # but the country's own process has not forgotten what it blinded
+            oprf.blind_with(blinding.blinds, self.inputs)
+        with country:
+            return self._tokens(blinding, answers)
+
+    def _tokens(self, blinding: Blinding, answers: Sequence[tuple[list[Element], bytes]]) -> list[Token]:
+        for holder, (evaluated, proof) in zip(self.holders, answers, strict=True):
+            dleq.verify(holder.statement, blinding.blinded, evaluated, proof)
+        return tokens.unblind(blinding.blinds, answers[0][0], answers[1][0])

@@ -20,7 +20,7 @@ def describe() -> dict[str, object]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "libsodium": group.backend_name(),
+        "backend": group.backend_name(),
         "backends": list(backends()),
         "date": SystemClock().now().isoformat(timespec="seconds"),
     }

@@ -31,7 +31,7 @@ def show(console: Console, machine: Mapping[str, object], figures: Sequence[Figu
     console.print(table)
     console.print(_meanings(figures))
     console.print(
-        "{cpu}, {cores} cores, {memory_gb} GB, load {load}; Python {python}, {libsodium}; {date}".format(**machine),
+        "{cpu}, {cores} cores, {memory_gb} GB, load {load}; Python {python}, {backend}; {date}".format(**machine),
         style="dim",
     )
 

@@ -13,7 +13,17 @@ from typing import Final
 
 from rich.console import Console
 
-from services.bench import machine, memory, report, store, streams, token_country, token_holder, token_matcher
+from services.bench import (
+    machine,
+    memory,
+    report,
+    store,
+    streams,
+    token_country,
+    token_holder,
+    token_matcher,
+    token_pair,
+)
 from services.bench.measure import Figure
 from services.bench.setting import Setting
 from services.demo.processes import Processes
@@ -23,6 +33,7 @@ from services.runtime.logs import open_logs
 BENCHES: Final[Mapping[str, Callable[[Setting], Iterator[Figure]]]] = {
     "token-country": token_country.measure,
     "token-holder": token_holder.measure,
+    "token-pair": token_pair.measure,
     "token-matcher": token_matcher.measure,
     "store": store.measure,
     "streams": streams.measure,

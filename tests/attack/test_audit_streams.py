@@ -6,7 +6,7 @@ import pytest
 from audited import World, accepted, evaluated, introduction
 from posts import Posts
 
-from events.charter import Allowance
+from events.charter import Allowance, LastSigned
 from events.messages import Body, SealingKeyIntroduced
 from keys import group, seal, shares, sign
 from services.auditor.streams import audit
@@ -284,13 +284,82 @@ def test_a_number_of_astronomic_size_is_a_gap_and_costs_nothing(world):
 def test_time_that_goes_back(world):
     before = world.region.clock.now() - timedelta(seconds=90)
     world.log(LINKAGE).append(world.signed(LINKAGE, after=True, sealed_at=before))
-    assert world.found() == [("time_went_back", LINKAGE, 4)]
+    assert world.found() == [("backdated", LINKAGE, 4)]
+
+
+def test_a_new_stream_epoch_in_the_past_is_backdated_and_the_owners_chain_stays_whole(world):
+    """A reader ignores it, and so does what the audit says of the stream."""
+    world.log(LINKAGE).append(anew(world, epoch=2, sealed_at=world.region.clock.now() - timedelta(seconds=1)))
+    world.live(2)
+    report = world.report()
+    (finding,) = report.findings
+    assert (finding.code, finding.writer, finding.epoch, finding.seq) == ("backdated", "KH", 2, 0)
+    assert "says that it is older than what stands before it" in finding.sentence
+    (row,) = [row for row in report.writers[0].streams if row.topic == LINKAGE]
+    assert (row.epoch, row.envelopes, row.whole) == (1, 6, True)
+
+
+def anew(world, **changed):
+    return world.signed(LINKAGE, seq=0, prev="00" * 32, **changed)
+
+
+def test_a_second_story_under_a_key_that_has_ended_is_backdated_and_no_fork(world):
+    ended = renewed(world, valid_until=world.region.clock.now() + timedelta(seconds=1))
+    world.live(2)
+    world.log(LINKAGE).append(world.signed(LINKAGE, like=2))
+    assert world.found(charter=ended) == [("backdated", LINKAGE, 2)]
+
+
+def test_what_stands_beyond_the_last_of_a_retired_key(world):
+    places = world.seats["KH"].post.places(LINKAGE)
+    last = tuple(LastSigned(topic=a.topic, partition=a.partition, epoch=a.epoch, seq=a.seq) for a in places)
+    retired = renewed(world, last=last)
+    old = world.envelope(LINKAGE).header
+    world.live(2)
+    found = {"key_id": old.key_id, "charter_version": old.charter_version, "sealed_at": old.sealed_at}
+    world.log(LINKAGE).append(world.signed(LINKAGE, after=True, **found))
+    report = world.report(charter=retired)
+    assert [(f.code, f.topic, f.seq) for f in report.findings if f.topic == LINKAGE] == [("retired_key", LINKAGE, 2)]
+    assert {f.code for f in report.findings} == {"retired_key"}  # where nothing is named, nothing counts
+    assert not report.ok
+
+
+def test_a_key_retired_with_the_last_of_all_its_streams_is_fine(world):
+    places = [at for topic in world.region.charter.written_by("KH") for at in world.seats["KH"].post.places(topic.name)]
+    last = tuple(
+        LastSigned(topic=a.topic, partition=a.partition, epoch=a.epoch, seq=a.seq) for a in places if a.seq >= 0
+    )
+    retired = renewed(world, last=last)
+    world.live(3)
+    assert world.found(charter=retired) == []
+
+
+def renewed(world, **first):
+    """KH's first key as a newer charter has it, and the second under which KH goes on; everybody starts again."""
+    region = world.region
+    region.clock.advance(1)
+    region.charter = region.renew("KH", world.seats["KH"].ring, **first)
+    for party, seat in world.seats.items():
+        world.seats[party] = region.seat(party, database=seat.database, ring=seat.ring)
+    world.settle()
+    return region.charter
+
+
+@pytest.mark.parametrize("epoch", [2**53 - 1, 2_000_000_000])
+def test_a_stream_epoch_that_cannot_be_by_now(world, epoch):
+    now = world.region.clock.now()
+    world.log(LINKAGE).extend([anew(world, epoch=epoch, sealed_at=at) for at in (now, now + timedelta(days=300))])
+    assert world.found() == [("implausible_epoch", LINKAGE, 0)]
 
 
 def test_a_time_that_has_not_come(world):
     later = world.region.clock.now() + timedelta(hours=1)
     world.log(LINKAGE).append(world.signed(LINKAGE, after=True, sealed_at=later))
     assert world.found() == [("ahead_of_time", LINKAGE, 4)]
+    world.log(LINKAGE).append(world.signed(LINKAGE, after=True, sealed_at=world.region.clock.now()))
+    assert world.found() == [("ahead_of_time", LINKAGE, 4), ("backdated", LINKAGE, 5)]
+    world.log(LINKAGE)[-1] = anew(world, epoch=2, sealed_at=world.region.clock.now())
+    assert world.found() == [("ahead_of_time", LINKAGE, 4)]  # as readers do, which believe it now and not then
 
 
 @pytest.mark.parametrize("at", [
@@ -308,7 +377,7 @@ def test_no_time_that_a_party_invents_stops_the_audit(world, at):
         told = body_of() if topic == LINKAGE else body_of(evaluated(5) if topic == KEYS else accepted(9))
         world.log(topic).append(world.signed(topic, after=True, sealed_at=at, body=told))
     codes = {code for code, *_ in world.found(charter=charter)}
-    assert codes & {"ahead_of_time", "before_charter", "key_out_of_time"}
+    assert codes & {"ahead_of_time", "before_charter", "key_out_of_time", "implausible_epoch"}
 
 
 def test_an_older_charter_after_this_one_came_into_force(world):

@@ -104,7 +104,7 @@ def ask(region: LiveRegion, row) -> list[tuple[str, bytes]] | str:
         if isinstance(answer, EvaluationRefused):
             return answer.reason
     first, second = (split(a.elements) for a in answers if isinstance(a, Evaluated))
-    made = oprf.unblind(blinds, shares.combine(first, second))
+    made = shares.unblind(blinds, first, second)
     return [(recipe, element) for (recipe, _), element in zip(inputs, made, strict=True)]
 
 

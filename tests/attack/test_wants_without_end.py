@@ -2,7 +2,7 @@
 
 import pytest
 
-from events import outbox
+from events import answers
 from events.messages import Body, Want
 
 PUBLIC = "keys.KH"
@@ -45,14 +45,14 @@ def test_one_who_asks_without_end_keeps_nobody_else_from_being_heard(pair, nags)
     nags(want(PUBLIC))
     before = len(pair.log(PUBLIC))
     with pair.kh.database.transaction() as tx:
-        assert pair.kh.post._outbox.answer(tx, "TH", want(PUBLIC), None) is None
+        assert pair.kh.post._receiver.answers.answer(tx, "TH", want(PUBLIC), None) is None
     while pair.kh.post.send():
         pass
     assert len(pair.log(PUBLIC)) > before
 
 
 def test_a_public_stream_is_sent_again_in_parts(pair, nags, monkeypatch):
-    monkeypatch.setattr(outbox, "_PUBLIC_AT_ONCE", 3)
+    monkeypatch.setattr(answers, "_PUBLIC_AT_ONCE", 3)
     pair.next_tick(6)
     before = len(pair.log(PUBLIC))
     nags(want(PUBLIC))
@@ -61,7 +61,7 @@ def test_a_public_stream_is_sent_again_in_parts(pair, nags, monkeypatch):
 
 
 def test_who_lost_more_of_a_public_stream_than_one_part_has_it_all_after_some_ticks(pair, monkeypatch):
-    monkeypatch.setattr(outbox, "_PUBLIC_AT_ONCE", 2)
+    monkeypatch.setattr(answers, "_PUBLIC_AT_ONCE", 2)
     pair.kh.post.tick()
     pair.kh.post.send()
     for _ in range(9):  # the matcher hears nothing of this

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory):
+def trial(tmp_path_factory, openssl):
     folder = tmp_path_factory.mktemp("acls") / "trial"
     subprocess.run(
         [sys.executable, INFRA / "found.py", folder, "--countries", "KH,TH"],

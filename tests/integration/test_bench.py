@@ -5,16 +5,17 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from services.bench import batch, memory, run, store, streams, token_country, token_holder, token_matcher
+from services.bench import batch, memory, run, store, streams, token_country, token_holder, token_matcher, token_pair
 from services.cli import app
 
 
 @pytest.fixture(autouse=True)
 def in_small(monkeypatch):
-    for module in (token_country, token_holder, token_matcher, store, streams):
+    for module in (token_country, token_holder, token_pair, token_matcher, store, streams):
         monkeypatch.setattr(module, "ROUNDS", 1)
     monkeypatch.setattr(batch, "SIZE", 15)
     monkeypatch.setattr(batch, "PEOPLE", 3)
+    monkeypatch.setattr(token_pair, "LARGE", 15)
     monkeypatch.setattr(token_matcher, "BEFORE", 100)
     monkeypatch.setattr(store, "PEOPLE", 60)
     monkeypatch.setattr(streams, "ENVELOPES", 20)
@@ -30,7 +31,7 @@ def measured(*arguments):
     return {b["name"]: b for b in benches}
 
 
-@pytest.mark.parametrize("name", ["token-country", "token-holder"])
+@pytest.mark.parametrize("name", ["token-country", "token-holder", "token-pair"])
 def test_tokens_are_measured_on_each_backend(name):
     assert all(found.startswith(f"{name}/") and b["ratio"] < 10 for found, b in measured("--only", name).items())
 
@@ -81,4 +82,4 @@ def test_every_kind_of_service_stays_below_its_limit():
 
 
 def test_every_bench_has_its_test_here():
-    assert set(run.BENCHES) == {"token-country", "token-holder", "token-matcher", "store", "streams", "memory"}
+    assert set(run.BENCHES) == {"token-country", "token-holder", "token-pair", "token-matcher", "store", "streams", "memory"}

@@ -1,12 +1,13 @@
 """One writer, one reader, and a carrier that does its worst: what is applied is always what was written, in order.
 
 The model is a list a stream epoch. The carrier holds back, loses, repeats, swaps, alters, invents; both parties crash
-in the middle of anything. Whatever happened, the reader has applied a beginning of each list, nothing twice; and once
+in the middle of anything; the clock is set back, and a thief of an old key writes what it likes. Whatever happened, the reader has applied a beginning of each list, nothing twice; and once
 the carrier behaves for a few ticks, all of it.
 """
 
 from collections import defaultdict
 from contextlib import suppress
+from datetime import timedelta
 from uuid import UUID
 
 from hypothesis import settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from posts import LINKAGE, Posts
 
-from events import outbox
+from events import answers
 from events.database import open_database
 from events.envelope import pack, unpack
 from events.errors import NotYet
@@ -22,6 +23,7 @@ from events.messages import Body, Revocation
 from events.stream import MemoryStream
 
 PARTITIONS = 2
+SECOND = timedelta(seconds=1)
 
 
 class Crash(Exception):
@@ -66,11 +68,13 @@ class Streams(RuleBasedStateMachine):
         self.carrier.give_all()
         for seat in self.seats.values():
             seat.post.receive({})
+        self.region.clock.advance(3600)  # of which it can be set back
         self.written = {(1, p): [] for p in range(PARTITIONS)}
         self.applied = defaultdict(list)
         self.epoch = 1
         self.forked = set()
         self.value = 0
+        self.set_back = 0
         self.matcher.database.create(
             ["CREATE TABLE IF NOT EXISTS effects (id BIGSERIAL PRIMARY KEY, epoch BIGINT, part BIGINT, value BIGINT)"]
         )
@@ -114,6 +118,15 @@ class Streams(RuleBasedStateMachine):
         with suppress(Crash):
             self.kh.post.send(limit)
         self.carrier.fails_after = False
+
+    @rule(partition=st.integers(0, PARTITIONS - 1))
+    def carry(self, partition):
+        """A good moment: what is written goes all the way. Chance alone would seldom find it, and all that follows it."""
+        self.write(partition, 1, crash=False)
+        self.send(100, crash=False)
+        self.carrier.give_all()
+        while self.matcher.post.receive(self.handlers()):
+            pass
 
     @rule()
     def new_epoch(self):
@@ -177,6 +190,23 @@ class Streams(RuleBasedStateMachine):
         self.carrier.give((LINKAGE, partition), envelope.wire)
         self.forked.add(partition)
 
+    @rule(partition=st.integers(0, PARTITIONS - 1), ahead=st.integers(0, 3), epochs=st.integers(0, 2))
+    def backdate(self, partition, ahead, epochs):
+        """Whoever kept the writer's old key continues its stream, or begins it anew, in the time of that key."""
+        tail = self.tail(partition)
+        key = self.kh.post.directory.sealing_key("matcher", self.region.clock.now())
+        if tail is None or tail.seq < 0 or key is None:
+            return
+        last = unpack(self.carrier._logs[LINKAGE, partition][0]).header
+        place = {"epoch": tail.epoch + epochs, "seq": ahead} if epochs else {"epoch": tail.epoch, "seq": tail.seq + 1 + ahead}
+        prev = bytes(32) if epochs else tail.hash
+        made = last.model_copy(
+            update={**place, "prev": prev.hex(), "event_id": UUID(int=2**62), "sealed_at": tail.sealed_at - SECOND}
+        )
+        body = Body(items=(Revocation(handle=f"{2**62:032x}"),))
+        plain = body.model_dump_json().encode()
+        self.carrier.give((LINKAGE, partition), pack(made, plain, seed=self.region.seeds["KH"], recipient=key.public).wire)
+
     def tail(self, partition):
         with self.matcher.database.reading() as tx:
             tails = self.matcher.post._inbox.tails(tx)
@@ -209,6 +239,11 @@ class Streams(RuleBasedStateMachine):
         for seat in self.seats.values():
             seat.post.tick()
 
+    @rule(seconds=st.integers(1, 20))
+    def set_the_clock_back(self, seconds):
+        self.region.clock.advance(-seconds)
+        self.set_back += seconds
+
     # ---- what must hold
 
     def effects(self):
@@ -234,6 +269,7 @@ class Streams(RuleBasedStateMachine):
 
     def teardown(self):
         self.carrier.give_all()
+        self.region.clock.advance(self.set_back)
         for _ in range(8):
             self.region.clock.advance(60)
             for _ in range(2):
@@ -265,7 +301,7 @@ class Streams(RuleBasedStateMachine):
 
 
 def test_a_carrier_at_its_worst_loses_repeats_and_invents_nothing(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(outbox, "NEVER_SEALED_ANEW", frozenset())  # it plays on linkage's topic as on any other
+    monkeypatch.setattr(answers, "NEVER_SEALED_ANEW", frozenset())  # it plays on linkage's topic as on any other
     class Machine(Streams):
         make_region = staticmethod(
             lambda: Posts(tmp_path_factory.mktemp("region"), Mischief(), linkage_partitions=PARTITIONS)

@@ -31,7 +31,7 @@ def one_bench(monkeypatch):
 def test_json_is_one_object_with_the_machine_and_every_bench(one_bench, capsys):
     bench.run(None, as_json=True)
     found = json.loads(capsys.readouterr().out)
-    assert {"cpu", "cores", "memory_gb", "python", "libsodium", "date"} <= set(found["machine"])
+    assert {"cpu", "cores", "memory_gb", "python", "backend", "date"} <= set(found["machine"])
     assert len(found["benches"]) == 2
     assert found["benches"][0] == {
         "name": "store-replayed/sqlite",
@@ -61,7 +61,7 @@ def test_an_unknown_bench_is_refused_with_the_names_of_those_there_are(capsys):
 def test_the_table_fits_a_terminal_of_80_columns_and_cuts_no_figure():
     out = io.StringIO()
     console = Console(file=out, width=80)
-    machine = {"cpu": "c", "cores": 2, "memory_gb": 8.0, "load": 0.1, "python": "3", "libsodium": "rbcl", "date": "d"}
+    machine = {"cpu": "c", "cores": 2, "memory_gb": 8.0, "load": 0.1, "python": "3", "backend": "rbcl", "date": "d"}
     wide = Figure.of("token-country/libsodium", "hash", "µs CPU/token", 512, [Pair(391.8, 57_991.9)])
     report.show(console, machine, [wide, figure()])
     assert max(map(len, out.getvalue().splitlines())) <= 80

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from posts import LINKAGE, Pair, Posts, item, numbers
 
-from events import outbox
+from events import answers
 from events.envelope import pack, unpack
 from events.errors import CharterInvalid, NotYet, Refused
 from events.messages import Body
@@ -349,7 +349,7 @@ def test_a_forged_newer_charter_in_the_next_place_holds_a_stream_up_until_its_wr
 
 
 def test_what_was_sealed_under_the_old_charter_counts_if_it_was_before_the_new_one(pair, monkeypatch):
-    monkeypatch.setattr(outbox, "NEVER_SEALED_ANEW", frozenset())  # as on any topic but linkage
+    monkeypatch.setattr(answers, "NEVER_SEALED_ANEW", frozenset())  # as on any topic but linkage
     region = pair.region
     pair.write(1)
     pair.settle()

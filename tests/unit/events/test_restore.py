@@ -1,23 +1,12 @@
 """Parties that were restored from a backup, and what readers may say of a writer's streams."""
 
-import sqlite3
-
 import pytest
-from posts import LINKAGE, item
+from posts import LINKAGE, copy, item, say
 
 from events.database import open_database
-from events.messages import Body, Head, Want
+from events.messages import Head, Want
 
 # ---- restored from a backup
-
-
-def copy(database, path):
-    """What a backup does, while the database is open."""
-    with database.reading(), sqlite3.connect(database.datastore.pool.db_name, uri=True) as source:
-        with sqlite3.connect(path) as target:
-            source.backup(target)
-        target.close()
-    source.close()
 
 
 def test_a_restored_writer_opens_a_new_epoch_before_it_seals_anything(pair, tmp_path):
@@ -91,18 +80,6 @@ def region_topics(topics):
 # ---- what readers may say
 
 
-def say(pair, heads=(), wants=()):
-    """The matcher tells KH this of KH's streams, right or wrong."""
-    topic = pair.region.topic("notices.KH")
-    with pair.matcher.database.transaction() as tx:
-        key = pair.matcher.post.directory.sealing_key("KH", pair.region.clock.now(), tx)
-        body = Body(heads=tuple(heads), wants=tuple(wants)).model_dump_json().encode()
-        pair.matcher.post._outbox.put(tx, topic, 0, body, to=key)
-    pair.matcher.post.send()
-    pair.kh.post.receive({"notices": lambda *_: None})
-    return pair.kh.post.status()
-
-
 def head(topic=LINKAGE, seq=0, epoch=1, partition=0, digest=b""):
     return Head(writer="KH", epoch=epoch, topic=topic, partition=partition, seq=seq, hash=digest.hex() or "00" * 32)
 
@@ -118,7 +95,6 @@ def test_a_writer_begins_above_the_epoch_that_a_reader_has_seen(pair):
     "wrong",
     [
         head("evaluate.KH.TH"), head("keys.KH"), head("linkage.TH"), head(partition=7), head(partition=-1),
-        head(epoch=10**9),
     ],
 )
 def test_a_reader_speaks_only_of_streams_that_it_reads(pair, wrong):

@@ -3,7 +3,7 @@
 import pytest
 from posts import LINKAGE, item
 
-from events import outbox
+from events import answers
 from events.database import open_database
 from events.errors import NotYet
 from events.post import Post
@@ -52,7 +52,7 @@ def test_a_sealing_key_that_a_crash_left_unannounced_is_announced_at_the_next_st
 def _sealed_anew_as_on_any_other_topic(request, monkeypatch):
     """The pair plays on a topic of linkage, whose events begin anew instead; these tests are about all the others."""
     if "linkage_begins_anew" not in request.node.name:
-        monkeypatch.setattr(outbox, "NEVER_SEALED_ANEW", frozenset())
+        monkeypatch.setattr(answers, "NEVER_SEALED_ANEW", frozenset())
 
 
 def test_what_linkage_cannot_open_begins_anew_since_it_must_not_come_after_newer_words_linkage_begins_anew(pair):

@@ -2,7 +2,6 @@
 
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +78,7 @@ def test_the_compose_file_runs_every_party_with_settings_that_exist(charter):
     assert len(ports) == len(set(ports)) == len(homes)
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="a trial's certificates are made by openssl: apt-get install openssl")
+@pytest.mark.usefixtures("openssl")
 def test_a_trial_region_is_founded_with_all_that_its_parties_are_told(tmp_path):
     folder = tmp_path / "trial"
     done = subprocess.run(

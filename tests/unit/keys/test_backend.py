@@ -3,16 +3,25 @@
 import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from keys import backend, group
+from keys import backend, group, libsodium
 from keys.errors import BackendMissing
 
 
 @pytest.fixture
+def without_native(monkeypatch):
+    monkeypatch.setattr(backend, "NATIVE", "samaki_of_nowhere")
+    monkeypatch.setattr(group, "_backend", None)
+
+
+@pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(backend, "_FOLDER", tmp_path / "samaki-rbcl")
+    monkeypatch.setattr(libsodium, "_FOLDER", tmp_path / "samaki-rbcl")
     return tmp_path / "samaki-rbcl"
 
 
@@ -50,26 +59,54 @@ def test_a_half_unpacked_library_of_a_crash_is_not_loaded(folder):
     assert backend.load("rbcl").name == "rbcl"
 
 
-def test_without_a_system_library_the_wheel_is_taken(folder, monkeypatch):
-    monkeypatch.setattr(backend, "_SYSTEM", ("libnothing.so.1",))
-    monkeypatch.setattr(group, "_library", None)
+def test_what_is_built_is_taken_first(monkeypatch):
+    try:
+        backend.load("native")
+    except BackendMissing as missing:
+        pytest.skip(str(missing))
+    monkeypatch.setattr(group, "_backend", None)
+    assert group.backend_name() == "native"
+
+
+def test_without_the_native_group_a_library_is_taken(without_native):
+    assert group.backend_name() in {"libsodium", "rbcl"}
+
+
+def test_a_native_group_that_is_not_built_says_how_to_build_it(without_native):
+    with pytest.raises(BackendMissing, match="make install"):
+        backend.load("native")
+
+
+def test_a_native_group_of_another_version_is_not_taken(without_native, monkeypatch):
+    monkeypatch.setitem(sys.modules, backend.NATIVE, SimpleNamespace(name="native", __version__="0.0.9"))
+    with pytest.raises(BackendMissing, match=r"0\.0\.9"):
+        backend.load("native")
+    assert group.backend_name() in {"libsodium", "rbcl"}
+
+
+def test_the_version_that_is_asked_for_is_the_crates():
+    crate = tomllib.loads((Path(__file__).parents[3] / "keys" / "native" / "Cargo.toml").read_text())
+    assert crate["package"]["version"] == backend._VERSION
+
+
+def test_without_a_system_library_the_wheel_is_taken(folder, without_native, monkeypatch):
+    monkeypatch.setattr(libsodium, "_SYSTEM", ("libnothing.so.1",))
     assert group.backend_name() == "rbcl"
 
 
 def test_a_library_without_the_group_is_as_good_as_none(monkeypatch):
-    monkeypatch.setattr(backend, "_SYSTEM", ("libc.so.6",))
+    monkeypatch.setattr(libsodium, "_SYSTEM", ("libc.so.6",))
     with pytest.raises(BackendMissing):
         backend.load("libsodium")
 
 
-def test_with_no_library_at_all_the_message_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(backend, "_SYSTEM", ("libnothing.so.1",))
+def test_with_no_library_at_all_the_message_says_what_to_install(without_native, monkeypatch):
+    monkeypatch.setattr(libsodium, "_SYSTEM", ("libnothing.so.1",))
 
     def missing(_name):
-        raise backend.PackageNotFoundError
+        raise libsodium.PackageNotFoundError
 
-    monkeypatch.setattr(backend, "distribution", missing)
-    monkeypatch.setattr(group, "_library", None)
+    monkeypatch.setattr(libsodium, "distribution", missing)
     with pytest.raises(BackendMissing, match=r"libsodium23.*pip install rbcl"):
         group.backend_name()
 
@@ -85,7 +122,7 @@ def test_a_wheel_of_another_form_is_named(folder, tmp_path, monkeypatch):
         def locate_file(name):
             return tmp_path / name
 
-    monkeypatch.setattr(backend, "distribution", lambda _name: Wheel)
+    monkeypatch.setattr(libsodium, "distribution", lambda _name: Wheel)
     with pytest.raises(BackendMissing, match=r"9\.9"):
         backend.load("rbcl")
     assert list(folder.iterdir()) == []

@@ -11,10 +11,10 @@ def test_two_halves_are_an_answer_under_a_key_that_nobody_has():
     other, _ = shares.introduce(**{**PLACE, "holder": "TH.holder"})
     inputs = [b"first", b"second", b"third"]
     blinds, blinded = oprf.blind(inputs)
-    answers = shares.combine(shares.evaluate(one, blinded), shares.evaluate(other, blinded))
+    halves = shares.evaluate(one, blinded), shares.evaluate(other, blinded)
     whole = group.scalar_add(one.secret, other.secret)
     expected = group.multiply(group.hash_to_group(inputs, b"HashToGroup-OPRFV1-\1-ristretto255-SHA512"), whole)
-    assert oprf.unblind(blinds, answers) == expected
+    assert shares.unblind(blinds, *halves) == expected
 
 
 def test_every_share_is_new_and_fits_its_public_element():
@@ -77,10 +77,10 @@ def test_numbers_out_of_range_are_refused_with_our_own_error():
 
 
 def test_halves_that_cancel_out_are_no_answer():
-    _, blinded = oprf.blind([b"x"])
+    blinds, blinded = oprf.blind([b"x"])
     minus_one = group.scalar_subtract(bytes(32), b"\1" + bytes(31))
     with pytest.raises(InvalidElement):
-        shares.combine(blinded, group.multiply(blinded, minus_one))
+        shares.unblind(blinds, blinded, group.multiply(blinded, minus_one))
 
 
 def test_the_identity_is_never_evaluated():
