@@ -13,7 +13,7 @@ install: .venv/installed .venv/native
 	@$(PYTHON) -c 'import sys; sys.exit("Samaki needs Python 3.11 or newer; this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --no-deps --require-hashes -r requirements-demo.txt
-	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -c constraints.txt -e '.[postgres,demo,dev]'
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -c constraints.txt -e '.[postgres,hsm,demo,dev]'
 	@touch $@
 
 # Optional: tokens are several times faster with it. Tried again when it changes, or when Rust comes (`make native`).

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Finds what the tests need from the system, and installs it where it may: a JDK 17 and Maven (Apache Kafka), PostgreSQL's
-# server programs, libsodium, Chromium, openssl. For a person without root it only says what is missing; those tests are
+# server programs, libsodium, Chromium, SoftHSM2, openssl. For a person without root it only says what is missing; those tests are
 # then skipped.
 set -u
 missing=()
@@ -8,6 +8,7 @@ command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || missing+=(maven)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 ldconfig -p 2>/dev/null | grep -q 'libsodium\.so' || /sbin/ldconfig -p 2>/dev/null | grep -q 'libsodium\.so' || missing+=(libsodium23)
+command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v openssl >/dev/null || missing+=(openssl)
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -1,6 +1,7 @@
 """What is secret: bytes, never people.
 
 Keys and what is done with them: elements and scalars of ristretto255 in batches (group), tokens' blind evaluation
-and its proof (oprf, dleq, shares, quota), one message signed or sealed (sign, seal), and where secrets rest
-(ring, persons). Nothing here knows a case, a person's data, an event or a stream; it imports no other package of ours.
+and its proof (oprf, dleq, shares, quota), one message signed or sealed (sign, seal), where secrets rest (ring,
+persons), under what (kek, hsm), and how that changes (rotation); the matcher's pepper. Nothing here knows a case, a
+person's data, an event or a stream; it imports no other package of ours.
 """

@@ -9,7 +9,9 @@ KeysError
 ├── AlreadyThere       an id or a file of keys is taken: keys are never overwritten
 ├── BackendMissing     no library for the group could be loaded
 ├── VectorsUnreadable  a file of test vectors is missing, cut, altered, or of another form
-└── RingDamaged        a file of keys is missing, truncated, altered, open to others, or under another key
+├── RingDamaged        a file of keys is missing, truncated, altered, open to others, or under another key
+├── SourceInvalid      a setting does not say where a key-encryption key comes from
+└── TokenUnavailable   a PKCS#11 token, or the key in it, cannot be used
 
 Messages say what was expected, what came and what to do, with ids, counts and paths, never a token or a key.
 """
@@ -53,3 +55,11 @@ class VectorsUnreadable(KeysError):
 
 class RingDamaged(KeysError):
     """A file of keys cannot be used as it stands. Nothing was changed; restore it, or give the right key."""
+
+
+class SourceInvalid(KeysError):
+    """What names the source of a key-encryption key cannot be understood, or holds a secret itself."""
+
+
+class TokenUnavailable(KeysError):
+    """The token is away, refuses its PIN, lacks the key, or would hand it out. Nothing was changed."""

@@ -5,6 +5,7 @@ decide whether the key inside is still one. Raises RingDamaged and AlreadyThere,
 """
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,27 @@ from pathlib import Path
 from keys.errors import AlreadyThere, RingDamaged
 
 _OTHERS = 0o077
+_OWNER, _NAMED_USER, _MASK = 0x01, 0x02, 0x10
+"""Tags of POSIX access lists (linux/posix_acl.h)."""
 
 
 def read_private(path: Path) -> bytes:
     """The content of a file of mode 0600 or less. Raises RingDamaged: missing, unreadable, or open to others."""
     with _failures(path, "read"), path.open("rb") as file:
         _refuse_open_to_others(path, os.fstat(file.fileno()))
+        return file.read()
+
+
+def read_credential(path: Path) -> bytes:
+    """The content of a file that somebody else may own and lend to us, as systemd lends credentials.
+
+    systemd grants a service its file by an access list; the mode then shows the list's widest entry as the group's.
+    Such a list may name us and nobody else. Raises RingDamaged: missing, unreadable, or open to others.
+    """
+    with _failures(path, "read"), path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if status.st_mode & _OTHERS != 0o040 or not _lent_to_us_alone(file.fileno()):
+            _refuse_open_to_others(path, status)
         return file.read()
 
 
@@ -58,6 +74,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _lent_to_us_alone(fd: int) -> bool:
+    """Whether an access list gives this file to our user and to no other, nor to any group."""
+    try:
+        listed = os.getxattr(fd, "system.posix_acl_access")
+    except OSError:
+        return False
+    entries = struct.iter_unpack("<HHI", listed[4:])
+    given = {(tag, who if tag == _NAMED_USER else 0) for tag, rights, who in entries if rights and tag != _MASK}
+    return given <= {(_OWNER, 0), (_NAMED_USER, os.geteuid())}
 
 
 def _refuse_open_to_others(path: Path, status: os.stat_result) -> None:

@@ -45,7 +45,10 @@ RING_ENTRY: Final = b"SAMAKI-v1 ring entry"
 RING_WHOLE: Final = b"SAMAKI-v1 ring whole"
 PERSON_KEY: Final = b"SAMAKI-v1 person key"
 PERSONS_WHOLE: Final = b"SAMAKI-v1 persons store"
-"""Associated data of what the key-encryption key wraps (keys.ring, keys.persons)."""
+"""Associated data of what is wrapped (keys.ring, keys.persons)."""
+
+TOKEN_KEK: Final = b"SAMAKI-v1 key-encryption key of a token"
+"""The key-encryption key that a PKCS#11 token gives: HMAC under its own key of label | salt (keys.kek)."""
 
 EVENT_OPEN: Final = b"SAMAKI-v1 event row, open part"
 EVENT_PERSONAL: Final = b"SAMAKI-v1 event row, personal part"

@@ -9,21 +9,22 @@ The file belongs to one process at a time. Methods may be called from several th
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final, Literal, Self
 
-from nacl.utils import random
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from keys import labels, seal
 from keys.errors import AlreadyThere, RingDamaged, SealBroken, UnknownKey
 from keys.files import create_private, read_private, replace_private
+from keys.kek import Argon2id, Derivation, Kek, Source, TokenMac
 
-Purpose = Literal["signing", "sealing", "share", "store", "pepper", "search"]
+Purpose = Literal["signing", "sealing", "share", "store", "pepper", "search", "data"]
+"""`data`: wraps persons' data keys (keys.persons)."""
 State = Literal["primary", "active", "destroyed"]
 
 ALGORITHMS: Final[Mapping[Purpose, str]] = {
@@ -33,6 +34,7 @@ ALGORITHMS: Final[Mapping[Purpose, str]] = {
     "store": "XChaCha20-Poly1305",
     "pepper": "HMAC-SHA256",
     "search": "HMAC-SHA256",
+    "data": "XChaCha20-Poly1305",
 }
 
 
@@ -76,6 +78,8 @@ class _File(BaseModel):
     model_config = _CLOSED
 
     version: Literal[1]
+    kek: Derivation | None = None
+    """How the key-encryption key is found again. None: it stands in a file of its own."""
     keys: tuple[_Entry, ...]
     whole: bytes
 
@@ -83,7 +87,7 @@ class _File(BaseModel):
 class KeyRing:
     """The keys of one node, in the order they were added; made by `create` or `open`."""
 
-    def __init__(self, path: Path, kek: bytes, versions: _Versions) -> None:
+    def __init__(self, path: Path, kek: Kek, versions: _Versions) -> None:
         self._path = path
         self._kek = kek
         self._versions = versions
@@ -93,26 +97,19 @@ class KeyRing:
         return f"<KeyRing {self._path} of {len(self._versions)}>"
 
     @classmethod
-    def create(cls, path: Path, kek: bytes) -> Self:
+    def create(cls, path: Path, kek: bytes, derivation: Argon2id | TokenMac | None = None) -> Self:
         """An empty ring in a new file. Raises AlreadyThere where there is one."""
-        create_private(path, _sealed((), kek))
-        return cls(path, kek, {})
+        under = Kek(kek, derivation)
+        create_private(path, _sealed({}, under))
+        return cls(path, under, {})
 
     @classmethod
-    def open(cls, path: Path, kek: bytes) -> Self:
+    def open(cls, path: Path, kek: bytes) -> "KeyRing":
         """The ring in this file. Raises RingDamaged: missing, cut, altered, open to others, or another key's."""
-        try:
-            file = _File.model_validate_json(read_private(path))
-        except ValidationError as error:
-            raise RingDamaged(f"{path} is no key ring, or it was cut: restore it from its backup.") from error
-        try:
-            seal.unseal(kek, file.whole, _bound(file.keys))
-            versions = {(e.purpose, e.id): _unwrapped(e, kek) for e in file.keys}
-        except SealBroken as error:
-            raise RingDamaged(
-                f"{path} does not open under this key-encryption key: the key is another one, or the ring was altered."
-            ) from error
-        return cls(path, kek, versions)
+        ring = _opened(path, _read(path), kek)
+        if ring is None:
+            raise _shut(path)
+        return ring
 
     def add(
         self,
@@ -182,25 +179,64 @@ class KeyRing:
             gone = replace(self.version(purpose, key_id), state="destroyed", secret=None)
             self._save({**self._versions, (purpose, key_id): gone})
 
+    def rewrap(self, kek: Kek) -> None:
+        """Wrap every secret under another key-encryption key, in one replacement of the file; durable on return.
+
+        If we crash, the file is the old one or the new one, whole. What else stands under the old key, and what the
+        source of the new one keeps, is the caller's to know: see keys.rotation.
+        """
+        with self._lock:
+            replace_private(self._path, _sealed(self._versions, kek))
+            self._kek = kek
+
     def _save(self, versions: _Versions) -> None:
         # The file first: if we crash, or the disk is full, memory never holds what the file does not.
-        replace_private(self._path, _sealed((_wrapped(v, self._kek) for v in versions.values()), self._kek))
+        replace_private(self._path, _sealed(versions, self._kek))
         self._versions = versions
 
 
-def new_kek(path: Path) -> bytes:
-    """Make a key-encryption key: 32 random bytes in a file of its own, mode 0600. Raises AlreadyThere."""
-    kek = random(seal.KEY)
-    create_private(path, kek)
-    return kek
+def open_ring(path: Path, source: Source) -> tuple[KeyRing, bytes]:
+    """The ring in this file, and the key-encryption key that opened it. Raises RingDamaged, TokenUnavailable.
+
+    A rotation that was killed after it had replaced the ring is brought to its end here.
+    """
+    file = _read(path)
+    for key in source.find(file.kek):
+        ring = _opened(path, file, key)
+        if ring is not None:
+            source.settle(key)
+            return ring, key
+    raise _shut(path)
 
 
-def load_kek(path: Path) -> bytes:
-    """The key-encryption key in this file. Raises RingDamaged: missing, not 32 bytes, or open to others."""
-    kek = read_private(path)
-    if len(kek) != seal.KEY:
-        raise RingDamaged(f"{path} has {len(kek)} bytes; a key-encryption key has {seal.KEY}.")
-    return kek
+def create_ring(path: Path, source: Source) -> KeyRing:
+    """An empty ring in a new file, under a fresh key of this source. Raises AlreadyThere, TokenUnavailable."""
+    kek = source.fresh()
+    ring = KeyRing.create(path, kek.key, kek.derivation)
+    source.settle(kek.key)
+    return ring
+
+
+def _read(path: Path) -> _File:
+    try:
+        return _File.model_validate_json(read_private(path))
+    except ValidationError as error:
+        raise RingDamaged(f"{path} is no key ring, or it was cut: restore it from its backup.") from error
+
+
+def _opened(path: Path, file: _File, key: bytes) -> KeyRing | None:
+    """None: another key, or the ring was altered."""
+    try:
+        seal.unseal(key, file.whole, _bound(file.keys, file.kek))
+        return KeyRing(path, Kek(key, file.kek), {(e.purpose, e.id): _unwrapped(e, key) for e in file.keys})
+    except SealBroken:
+        return None
+
+
+def _shut(path: Path) -> RingDamaged:
+    return RingDamaged(
+        f"{path} does not open under this key-encryption key: the key is another one, or the ring was altered."
+    )
 
 
 def _without_primary(versions: _Versions, purpose: Purpose) -> _Versions:
@@ -228,13 +264,14 @@ def _unwrapped(entry: _Entry, kek: bytes) -> KeyVersion:
     return KeyVersion(secret=secret, **fields)
 
 
-def _sealed(entries: Iterable[_Entry], kek: bytes) -> bytes:
-    kept = tuple(entries)
-    whole = seal.seal(kek, b"", _bound(kept))
-    return _File(version=1, keys=kept, whole=whole).model_dump_json(indent=1).encode()
+def _sealed(versions: _Versions, kek: Kek) -> bytes:
+    kept = tuple(_wrapped(version, kek.key) for version in versions.values())
+    whole = seal.seal(kek.key, b"", _bound(kept, kek.derivation))
+    return _File(version=1, kek=kek.derivation, keys=kept, whole=whole).model_dump_json(indent=1).encode()
 
 
-def _bound(entries: tuple[_Entry, ...]) -> bytes:
+def _bound(entries: tuple[_Entry, ...], derivation: Argon2id | TokenMac | None) -> bytes:
     """The associated data of the seal over the whole ring: every field of every entry, in order."""
     listed: list[dict[str, Any]] = [entry.model_dump(mode="json") for entry in entries]
-    return labels.framed(labels.RING_WHOLE, json.dumps(listed, sort_keys=True).encode())
+    derived = [derivation.model_dump_json().encode()] if derivation else []
+    return labels.framed(labels.RING_WHOLE, json.dumps(listed, sort_keys=True).encode(), *derived)

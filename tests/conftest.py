@@ -1,4 +1,4 @@
-"""What the tests share: Apache Kafka and PostgreSQL, started once a session, and a small region to play in.
+"""What the tests share: Apache Kafka, PostgreSQL and a token, started once a session, and a small region to play in.
 
 A part that the machine lacks skips its tests, with one line that says how to get it; with CI=true it fails them.
 """
@@ -12,7 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -146,6 +148,40 @@ def _cluster(programs: Path) -> tuple[Callable[[], str], Callable[[], None]]:
         shutil.rmtree(home)
 
     return start, stop
+
+
+@dataclass(frozen=True)
+class SoftHsm:
+    """A PKCS#11 token in software, set up; `address` names a key in it."""
+
+    module: Path
+    pin: Path
+
+    def address(self, name: str, **other: str) -> str:
+        parts = {"token": "samaki tests", "module-path": self.module, "pin-source": self.pin} | other
+        path = f"token={quote(parts['token'])};object={quote(name)}"
+        return f"pkcs11:{path}?module-path={parts['module-path']}&pin-source={parts['pin-source']}"
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory) -> Iterator[SoftHsm]:
+    """A SoftHSM2 of this process: its library reads where its tokens are once, when it is loaded."""
+    found = sorted(p for place in ("softhsm", "*/softhsm") for p in Path("/usr/lib").glob(f"{place}/libsofthsm2.so"))
+    if not found or not shutil.which("softhsm2-util"):
+        _lack("Keys in a token are tried on SoftHSM2: apt-get install softhsm2")
+    if importlib.util.find_spec("pkcs11") is None:
+        _lack("Keys in a token need python-pkcs11: pip install '.[hsm]'")
+    home = tmp_path_factory.mktemp("softhsm")
+    (home / "tokens").mkdir()
+    (home / "conf").write_text(f"directories.tokendir = {home / 'tokens'}\nobjectstore.backend = file\n")
+    pin = home / "pin"
+    pin.touch(mode=0o600)
+    pin.write_text("482913\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOFTHSM2_CONF", str(home / "conf"))
+        words = ["--init-token", "--free", "--label", "samaki tests", "--pin", "482913", "--so-pin", "91827364"]
+        subprocess.run(["softhsm2-util", *words], check=True, capture_output=True)
+        yield SoftHsm(found[0], pin)
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from events.envelope import Envelope, read_body, unpack
 from events.messages import Body, Item
 from events.stream import MemoryStream, Stream
 from keys.errors import UnknownKey
+from keys.kek import load_kek
 from keys.persons import PersonKeys
-from keys.ring import KeyRing, load_kek
+from keys.ring import KeyRing
 from services.country.desk import CaseFile
 from services.country.importer import Report, Stated
 from services.country.node import Node

@@ -16,8 +16,9 @@ from events.database import Database, open_database
 from events.mapper import Mapper
 from events.store import EventStore
 from events.stream import MemoryStream
+from keys.kek import load_kek
 from keys.persons import PersonKeys
-from keys.ring import KeyRing, load_kek
+from keys.ring import KeyRing
 from services.bench import world
 from services.country.importer import CHUNK, Stated
 from services.country.node import Node

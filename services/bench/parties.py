@@ -15,7 +15,8 @@ from events.ids import new_handle
 from events.kafka import KafkaStream
 from events.messages import Body, Submission
 from events.post import Post
-from keys.ring import KeyRing, load_kek
+from keys.kek import load_kek
+from keys.ring import KeyRing
 from matching.index import INDEX
 from services.bench import world
 from services.demo.region import SLOTS, Region

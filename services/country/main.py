@@ -5,10 +5,12 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.formparsers import MultiPartParser
 
-from keys.persons import PersonKeys
+from keys.errors import KeysError
+from keys.persons import open_persons
 from services.country import api, pages
 from services.country.node import Node
 from services.country.settings import CountrySettings
+from services.runtime.errors import InputInvalid
 from services.runtime.logs import Log
 from services.runtime.loop import Pump
 from services.runtime.party import load_party
@@ -20,7 +22,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 def build(settings: CountrySettings) -> Node:
     """The node of these settings, not opened yet. Raises InputInvalid."""
     party = load_party(settings)
-    return Node(party.id, persons=PersonKeys(settings.persons, party.kek), **party.parts)
+    ring, now = party.parts["ring"], party.parts["clock"].now()
+    try:
+        persons = open_persons(settings.persons, ring, kek=party.kek, at=now)
+    except KeysError as error:
+        raise InputInvalid(str(error)) from error
+    return Node(party.id, persons=persons, **party.parts)
 
 
 def create(node: Node, settings: CountrySettings, log: Log, pump: Pump) -> FastAPI:

@@ -18,7 +18,8 @@ from events.errors import EnvelopeInvalid, StreamUnavailable
 from events.kafka import KafkaStream
 from events.stream import Delivered, Stream
 from keys.errors import KeysError
-from keys.ring import KeyRing, load_kek
+from keys.kek import load_kek
+from keys.ring import KeyRing
 from matching.index import Index
 from services.demo.region import Region
 from services.runtime.errors import PeerUnreachable

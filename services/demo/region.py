@@ -16,7 +16,8 @@ from events.base import Role
 from events.charter import Allowance, Charter, Member, Party, SigningKey, sign_charter
 from events.model import pair_of
 from keys import seal, sign
-from keys.ring import KeyRing, Purpose, new_kek
+from keys.kek import new_kek
+from keys.ring import KeyRing, Purpose
 from services.runtime.staff import Entry, Register, digest_of, new_token
 
 SLOTS = ("DOC", "FULL", "FULL", "BYX", "BYX")

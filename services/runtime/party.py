@@ -14,7 +14,7 @@ from events.errors import CharterInvalid
 from events.kafka import KafkaStream, Tls
 from events.stream import Stream
 from keys.errors import KeysError
-from keys.ring import KeyRing, load_kek
+from keys.ring import KeyRing, open_ring
 from services.runtime.errors import InputInvalid
 from services.runtime.selftest import refuse_if_broken
 from services.runtime.settings import PartySettings
@@ -33,7 +33,7 @@ class Parts(TypedDict):
 
 @dataclass(frozen=True)
 class Party:
-    """One party and its parts. `kek` wraps what else stands in the home folder."""
+    """One party and its parts. `kek` is the key-encryption key that opened the ring."""
 
     id: str
     kek: bytes
@@ -49,8 +49,7 @@ def load_party(settings: PartySettings) -> Party:
     try:
         charter, digest = load_charter(settings.charter)
         charter.party(party)
-        kek = load_kek(settings.kek)
-        ring = KeyRing.open(settings.ring, kek)
+        ring, kek = open_ring(settings.ring, settings.kek_source)
     except (CharterInvalid, KeysError) as error:
         raise InputInvalid(str(error)) from error
     parts = Parts(

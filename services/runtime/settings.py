@@ -12,6 +12,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from keys.errors import SourceInvalid
+from keys.kek import Source, source
 from services.runtime.errors import InputInvalid, SettingsInvalid
 
 
@@ -24,6 +26,14 @@ def _servers(value: tuple[str, ...]) -> tuple[str, ...]:
     for server in value:
         if not re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", server):
             raise ValueError("a bootstrap server is written host:port")
+    return value
+
+
+def _source(value: str) -> str:
+    try:
+        source(value)
+    except SourceInvalid as error:
+        raise ValueError(str(error)) from error
     return value
 
 
@@ -60,6 +70,8 @@ class PartySettings(BaseSettings):
     """Most bytes of one request."""
     database_file: Path | None = None
     """A file with the PostgreSQL address of the store; it may hold a password. None: SQLite in the home folder."""
+    kek: Annotated[str, AfterValidator(_source)] | None = None
+    """Where the key-encryption key comes from, as `keys.kek.source` reads it. None: the file `kek` in the home."""
     log_file: Path | None = None
     """Where log lines go. None: standard output."""
 
@@ -75,9 +87,9 @@ class PartySettings(BaseSettings):
         return self.home.name
 
     @property
-    def kek(self) -> Path:
-        """The key-encryption key: 32 raw bytes, mode 0600."""
-        return self.home / "kek"
+    def kek_source(self) -> Source:
+        """Where the key-encryption key comes from."""
+        return source(self.kek or f"file:{self.home.absolute() / 'kek'}")
 
     @property
     def ring(self) -> Path:

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from keys import ring
-from keys.errors import RingDamaged
-from keys.persons import PersonKeys
-from keys.ring import KeyRing
+from keys import kek, persons, ring, rotation, seal
+from keys.errors import RingDamaged, SealBroken
+from keys.kek import FileSource
+from keys.persons import PersonKeys, open_persons
+from keys.ring import KeyRing, create_ring, open_ring
 
 KEK = b"k" * 32
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -122,11 +123,11 @@ def test_a_ring_cut_anywhere_is_refused(path):
 def test_files_that_others_can_open_are_refused(path, tmp_path, mode):
     path.chmod(mode)
     assert refused(path)
-    kek = tmp_path / "kek"
-    ring.new_kek(kek)
-    kek.chmod(mode)
+    file = tmp_path / "kek"
+    kek.new_kek(file)
+    file.chmod(mode)
     with pytest.raises(RingDamaged, match="chmod 600"):
-        ring.load_kek(kek)
+        kek.load_kek(file)
     store = tmp_path / "persons.db"
     PersonKeys(store, KEK).close()
     store.chmod(mode)
@@ -163,3 +164,85 @@ def test_a_persons_key_moved_to_another_person_does_not_open(store):
     with pytest.raises(RingDamaged):
         keys.get(other)
     keys.close()
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A node's folder, ring and persons' keys, and the two people who have one."""
+    home = tmp_path / "home"
+    home.mkdir()
+    source = FileSource(home / "kek")
+    ring = create_ring(home / "ring.json", source)
+    keys = open_persons(home / "persons.db", ring, kek=kek.load_kek(home / "kek"), at=START)
+    her, him = uuid4(), uuid4()
+    keys.create([her, him])
+    yield home, ring, keys, her, him
+    keys.close()
+
+
+def windows(home, size):
+    """Every stretch of this size in every file of a home."""
+    for path in home.iterdir():
+        content = path.read_bytes()
+        yield from (content[start : start + size] for start in range(len(content) - size + 1))
+
+
+def opens(key, box, aad):
+    try:
+        seal.unseal(key, box, aad)
+    except SealBroken:
+        return False
+    return True
+
+
+def test_after_a_destruction_nothing_on_the_machine_opens_an_old_copy_of_her_history(home):
+    folder, keyring, keys, her, him = home
+    # as any store, snapshot, view or topic may have a copy of it
+    history = {person: seal.seal(keys.get(person), b"what happened", b"row 1") for person in (her, him)}
+
+    def found(person):
+        """The keys to this history among all that the machine's own keys open, in whatever place of whatever file."""
+        own = [v.secret for purpose in ring.ALGORITHMS for v in keyring.versions(purpose) if v.secret]
+        own.append(kek.load_kek(folder / "kek"))
+        place, boxes = persons._place(person), set(windows(folder, seal.OVERHEAD + seal.KEY))
+        unwrapped = [seal.unseal(key, box, place) for key in own for box in boxes if opens(key, box, place)]
+        return [key for key in own + unwrapped if opens(key, history[person], b"row 1")]
+
+    assert found(her)
+    keys.destroy(her)
+    assert found(her) == []
+    assert found(him)
+    assert keys.get(her) is None
+
+
+def test_an_older_copy_of_the_persons_keys_is_closed_once_the_key_that_wraps_them_is_changed(home):
+    folder, keyring, keys, her, _ = home
+    older = folder / "older.db"
+    older.write_bytes((folder / "persons.db").read_bytes())
+    older.chmod(0o600)
+    keys.destroy(her)
+    rotation.rotate_data(keyring, keys, at=START)
+    with pytest.raises(RingDamaged, match="newest backup"):
+        open_persons(older, keyring, kek=kek.load_kek(folder / "kek"), at=START)
+
+
+def test_after_a_change_of_the_key_encryption_key_the_old_one_opens_only_what_was_copied_before(home):
+    folder, _, keys, _, _ = home
+    keys.close()
+    stolen, copied = kek.load_kek(folder / "kek"), folder / "copied.json"
+    copied.write_bytes((folder / "ring.json").read_bytes())
+    copied.chmod(0o600)
+    source = FileSource(folder / "kek")
+    rotation.rotate_kek(folder / "ring.json", folder / "persons.db", source, source, at=START)
+    assert refused(folder / "ring.json", stolen)
+    assert refused(copied, open_ring(folder / "ring.json", source)[1])
+    with pytest.raises(RingDamaged):
+        PersonKeys(folder / "persons.db", stolen)
+
+
+def test_a_tombstone_says_nothing_but_that_there_was_somebody(home):
+    folder, _, keys, her, _ = home
+    keys.destroy(her)
+    rows = sqlite3.connect(folder / "persons.db")
+    assert rows.execute("SELECT * FROM person_key WHERE person_id = ?", (her.bytes,)).fetchall() == [(her.bytes, None)]
+    rows.close()

@@ -10,7 +10,8 @@ import pytest
 from regions import START
 
 from events.charter import load_charter
-from keys.ring import KeyRing, load_kek
+from keys.kek import load_kek
+from keys.ring import KeyRing
 from services.country.settings import CountrySettings
 from services.demo.region import found_region
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from keys import files, ring
+from keys import files
 from keys.errors import AlreadyThere, RingDamaged, UnknownKey
+from keys.kek import Kek
 from keys.ring import KeyRing
 
 KEK = b"k" * 32
@@ -149,22 +150,26 @@ def test_what_a_crash_left_beside_the_ring_is_neither_read_nor_in_the_way(keys, 
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_key_encryption_key_is_made_once_and_read_back(tmp_path):
-    path = tmp_path / "kek"
-    made = ring.new_kek(path)
-    assert len(made) == 32
-    assert ring.load_kek(path) == made
-    assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(AlreadyThere):
-        ring.new_kek(path)
-    assert ring.load_kek(path) == made
+def test_a_rewrapped_ring_opens_under_the_new_key_alone_and_says_the_same(keys, path):
+    add(keys, "a", b"first", public=b"p", primary=True)
+    add(keys, "b", b"second")
+    keys.destroy("signing", "b")
+    before = keys.versions("signing")
+    keys.rewrap(Kek(b"n" * 32))
+    assert KeyRing.open(path, b"n" * 32).versions("signing") == before == keys.versions("signing")
+    with pytest.raises(RingDamaged, match="another one"):
+        KeyRing.open(path, KEK)
+    add(keys, "c", b"third")
+    assert KeyRing.open(path, b"n" * 32).secret("signing", "c") == b"third"
 
 
-def test_a_key_encryption_key_of_another_size_is_refused(tmp_path):
-    path = tmp_path / "kek"
-    path.write_bytes(b"short")
-    path.chmod(0o600)
-    with pytest.raises(RingDamaged, match="5 bytes"):
-        ring.load_kek(path)
-    with pytest.raises(RingDamaged, match="none"):
-        ring.load_kek(tmp_path / "none")
+def test_a_rewrap_that_fails_leaves_the_ring_under_the_old_key(keys, path, monkeypatch):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RingDamaged, match="No space left"):
+        keys.rewrap(Kek(b"n" * 32))
+    monkeypatch.undo()
+    add(keys, "a")
+    assert KeyRing.open(path, KEK).secret("signing", "a")

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from keys.kek import FileSource, PassphraseSource
 from services.runtime.errors import InputInvalid, SettingsInvalid
 from services.runtime.settings import PartySettings
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_in_the_environment(monkeypatch):
-    for name in ("HOME", "CHARTER", "BOOTSTRAP", "HTTP_PORT", "HTTP_NAMES", "KAFKA_CA"):
+    for name in ("HOME", "CHARTER", "BOOTSTRAP", "HTTP_PORT", "HTTP_NAMES", "KAFKA_CA", "KEK"):
         monkeypatch.delenv(f"SAMAKI_{name}", raising=False)
 
 
@@ -77,3 +78,18 @@ def test_only_loopback_is_listened_on_unless_somebody_says_otherwise():
     settings = load()
     assert settings.http_host == "127.0.0.1"
     assert not settings.http_anywhere
+
+
+def test_the_key_encryption_key_is_a_file_in_the_home_unless_the_settings_say_otherwise(monkeypatch):
+    assert load().kek_source == FileSource(Path("/h/kek"))
+    monkeypatch.setenv("SAMAKI_KEK", "file:/elsewhere/kek")
+    assert load().kek_source == FileSource(Path("/elsewhere/kek"))
+    monkeypatch.setenv("SAMAKI_KEK", "passphrase:fd:3")
+    assert isinstance(load().kek_source, PassphraseSource)
+
+
+@pytest.mark.parametrize("value", ["correct horse battery", "pkcs11:token=T;object=O?module-path=/m&pin-value=20250317"])
+def test_a_secret_in_the_place_of_its_source_is_refused_and_not_repeated(value):
+    with pytest.raises(SettingsInvalid, match="SAMAKI_KEK") as refused:
+        load(kek=value)
+    assert value[-8:] not in str(refused.value)
