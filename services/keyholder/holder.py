@@ -1,4 +1,4 @@
-"""One round of a key holder: read, count, evaluate, prove, answer, tick, send. It can be killed between any two lines.
+"""One round of a key holder: read, answer, refresh, tick, send. It can be killed between any two lines.
 
 A handler only writes requests down; they are answered afterwards, a few a round, and the costly arithmetic is done
 between transactions. Before a batch is computed it is counted, durably; after it is written it is owed no more.
@@ -16,13 +16,14 @@ from events.charter import Allowance, Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.envelope import Header
-from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused
+from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed
 from events.post import Post, PostStatus
 from events.stream import Stream
 from keys import dleq, group, quota, shares, sign
 from keys.ring import KeyRing
 from services.keyholder import book, requests
 from services.keyholder.book import Request
+from services.keyholder.refreshes import Refreshes
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
 
@@ -60,6 +61,16 @@ class KeyHolder:
         self.shares = Shares(
             me, charter=charter, digest=digest, ring=ring, database=database, post=self._post, clock=clock
         )
+        self.refreshes = Refreshes(
+            me,
+            charter=charter,
+            digest=digest,
+            ring=ring,
+            database=database,
+            post=self._post,
+            shares=self.shares,
+            clock=clock,
+        )
         self._topics = {t.reader: t for t in charter.written_by(me) if t.family == "evaluated" and t.reader}
         self._seen: dict[str, int] = {}
 
@@ -79,6 +90,7 @@ class KeyHolder:
         self._refill()
         done = self._post.receive({"evaluate": self._take})
         done += sum(self._answer(country) for country in self._topics)
+        done += self.refreshes.step()
         done += self._tell_totals()
         done += self._tidy()
         done += self._post.tick()
@@ -114,6 +126,8 @@ class KeyHolder:
         for item in body.items:
             if isinstance(item, EvaluationAsked):
                 self._take_request(tx, header.writer, item)
+            elif isinstance(item, GenerationClosed):
+                self.refreshes.hear(tx, header.writer, item)
 
     def _take_request(self, tx: Transaction, country: str, asked: EvaluationAsked) -> None:
         """Write a request down, or refuse it at once. Raises NotYet: the asker has no sealing key to answer to."""
@@ -126,7 +140,11 @@ class KeyHolder:
 
     def _form_refusal(self, country: str, asked: EvaluationAsked) -> Refusal | None:
         return requests.form_refusal(
-            asked, country, holder=self.me, charter=self.charter, generations=self.shares.generations
+            asked,
+            country,
+            holder=self.me,
+            charter=self.charter,
+            generations=self.shares.generations(asked.pair),
         )
 
     # ---- answering
