@@ -57,7 +57,7 @@ def test_with_the_whole_matcher_and_one_share_the_dictionary_finds_nobody(region
 def test_what_the_other_holder_has_published_does_not_stand_in_for_its_share(region):
     """K_TH is public: added to their own half, or taken as if it were the other half, it makes no token."""
     own = share_of(region, "KH.holder", PAIR)
-    public = region.nodes["KH"]._post.directory.share(PAIR, 1, "TH.holder").public
+    public = region.nodes["KH"]._post.directory.share(PAIR, 1, "TH.holder", 0).public
     for row in DICTIONARY:
         halves = guesses(region, row, [own])
         with_public = [(recipe, group.add([half], [public])[0]) for recipe, half in halves]
