@@ -1,7 +1,7 @@
 """A refresh of a pair's key: both shares move, their sum does not. Pure.
 
-Each holder draws a part δ_j and offers D_j = δ_j·G with an X25519 key made for this refresh alone. Only when both
-offers stand, which binds both, does each reveal its δ_j, sealed to the other's key. Then
+Each holder draws a part δ_j and offers D_j = δ_j·G with an X25519 key made for this refresh alone. When both offers
+stand, each reveals its δ_j, sealed to the other's key. Then
 
     k_j' = k_j + δ_own - δ_other        K_j' = K_j + D_own - D_other
 

@@ -74,6 +74,8 @@ class Standing:
         """Why nothing can come of the newest generation; '': something can."""
         if self.mine and self.theirs and self.mine.base != self.theirs.base:
             return "The two holders offered to refresh different generations."
+        if self.mine and self.theirs and self.mine.public == self.theirs.public:
+            return "The other holder repeated what this one had offered, so nothing would move."
         if self.is_introduced and self.is_answered:
             return "The two new shares do not add up to the pair's key."
         return self.failed
