@@ -110,11 +110,11 @@ def test_two_shares_that_keep_the_sum_and_are_not_what_was_offered_make_no_gener
     assert active(directory) == 0
 
 
-def test_offers_to_refresh_different_generations_make_none(directory, region, done):
+def test_offers_to_refresh_different_generations_make_none_though_each_is_moved_as_it_said(directory, region, done):
     learn(directory, *done.said(KH), *done.said(TH))
-    second = refreshed(region.digest, done.after, 2)
-    learn(directory, second.offer(KH), second.offer(TH, base=0))
-    learn(directory, second.introduction(KH), second.introduction(TH))
+    mixed = refreshed(region.digest, {KH: done.after[KH], TH: done.before[TH]}, 2)
+    assert (mixed.offer(KH).base, mixed.offer(TH).base) == (1, 0)
+    learn(directory, *mixed.said(KH), *mixed.said(TH))
     assert active(directory) == 1
 
 
