@@ -259,7 +259,7 @@ class Evaluations:
 
     def _refused(self, batch: Batch, refusal: Refusal) -> None:
         """Over quota: wait and ask again, or ask for less at once. Anything else is for people to look at."""
-        said, now = refusal.said, self._clock.now()
+        said = refusal.said
         fault = judging.refusal_fault(
             batch, refusal.holder, said, asker=self._country, charter=self._charter, digest=self._digest
         )
@@ -271,13 +271,21 @@ class Evaluations:
             self._begin_anew(batch)
         elif said.reason == "unknown_generation" and batch.generation < (self._generation(batch.pair) or 0):
             self._begin_anew(batch)  # the holder has kept the old share as long as it had to
-        elif said.retry_at is None or said.retry_at > now + _LONGEST_WAIT:
+        else:
+            self._wait(batch, refusal)
+
+    def _wait(self, batch: Batch, refusal: Refusal) -> None:
+        """Ask the same again when the holder says, or stop a pair whose holder does not mean to answer."""
+        said, now = refusal.said, self._clock.now()
+        # A generation that is ours: `keys.*` may be late to tell us of the next one. The holder cannot know.
+        again = now if said.reason == "unknown_generation" else said.retry_at
+        if again is None or again > now + _LONGEST_WAIT:
             self._stop(batch, refusal.holder, said, f"It refuses: {said.reason}.")
         elif refusal.times > _REFUSALS_A_DAY:
             self._stop(batch, refusal.holder, said, f"It refused one batch {refusal.times} times in a day.")
         else:
             # A tick, at least: where its clock is behind ours, it would say the same again at once.
-            until = max(said.retry_at, self._next_tick())
+            until = max(again, self._next_tick())
             with self._db.transaction() as tx:
                 batches.put_off(tx, batch.id, refusal.holder, until.astimezone(UTC).isoformat())
 
@@ -348,7 +356,7 @@ class Evaluations:
         }
         silent = {pair: f"{holder} has not answered since {at}" for pair, holder, at in self._silent(tx)}
         spent = {
-            pair: f"{holder} has no quota left before {datetime.fromisoformat(until)}"
+            pair: f"{holder} has put a batch off until {datetime.fromisoformat(until)}"
             for pair, holder, until in batches.waiting(tx)
         }
         unknown = {
