@@ -1,16 +1,20 @@
 """A key holder's refreshes, step by step: who begins, who waits for whom, what is given up, and what is destroyed when."""
 
 import pytest
+from mortal import Fuse, Killed, MortalDatabase, MortalRing, MortalStream
 from refreshing import HOLDERS, PAIR
 from starlette.testclient import TestClient
 
 from events.base import Role
+from events.database import open_database
 from events.envelope import read_body, unpack
 from events.errors import Refused
 from events.messages import Evaluated, EvaluationRefused, GenerationClosed, RefreshOffered, RefreshRevealed
 from keys import refresh
 from keys.errors import UnknownKey
+from keys.ring import KeyRing
 from services.keyholder import main
+from services.keyholder.holder import KeyHolder
 from services.keyholder.settings import KeyHolderSettings
 from services.runtime.logs import silent
 from services.runtime.loop import Pump
@@ -294,6 +298,58 @@ def test_a_pair_of_others_is_refused(kh, met):
     with pytest.raises(Refused) as refused:
         kh.refreshes.ask("LA-TH", "cus")
     assert refused.value.code == "no_such_pair"
+
+
+# ---- SIGKILL
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before it is done", "after it was done"])
+@pytest.mark.parametrize("victim", HOLDERS)
+def test_killed_at_every_step_a_holder_goes_on_and_ends_with_one_new_share(
+    new_region, tmp_path, open_holder, fake_country, settle, victim, done
+):
+    at, deaths = 0, 1
+    while deaths:
+        at, deaths = at + 1, 0
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        region = new_region(folder)
+        countries = [fake_country(region, country) for country in ("KH", "TH")]
+        holders = {holder: open_holder(region, holder) for holder in HOLDERS}
+        settle(*holders.values(), *countries)
+        mortal = mortal_holder(region, victim, Fuse(at, done=done))
+        holders[victim] = mortal
+        try:
+            mortal.refreshes.ask(PAIR, "cus")
+            settle(*holders.values(), *countries)
+            close(countries)
+            settle(*holders.values(), *countries)
+        except Killed:
+            deaths += 1
+            holders[victim] = open_holder(region, victim)
+            holders[victim].refreshes.ask(PAIR, "cus") if state(holders[victim]) == ("rest", 0) else None
+            settle(*holders.values(), *countries)
+            close(countries)
+            settle(*holders.values(), *countries)
+        for holder in holders.values():
+            assert state(holder) == ("rest", 1), f"killed at {at}"
+            assert alive(holder, "share") == ["KH-TH/1/1"]
+            assert alive(holder, "refresh") == []
+            assert holder._post.status().refused == {}
+    assert at > 15
+
+
+def mortal_holder(region, me, fuse):
+    ring = MortalRing(KeyRing.open(region.folder / f"{me}.ring", bytes(32)), fuse)
+    database = MortalDatabase(open_database(f"sqlite:///{region.folder}/{me}.db"), fuse)
+    armed, fuse.at = fuse.at, 0
+    holder = KeyHolder(
+        me, charter=region.charter, digest=region.digest, clock=region.clock, ring=ring, database=database,
+        stream=MortalStream(region.stream, fuse),
+    )
+    holder.open()
+    fuse.passed, fuse.at = 0, armed
+    return holder
 
 
 # ---- over HTTP
