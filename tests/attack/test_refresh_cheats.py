@@ -107,6 +107,22 @@ def test_a_batch_whose_old_generation_is_gone_is_begun_anew_without_loss_and_nob
     assert accused(region) == []
 
 
+def test_a_batch_that_waits_for_tomorrows_quota_keeps_the_old_share_alive_and_is_finished_under_it(make_region):
+    region = make_region("KH", "TH", quota_per_day=5, batch_limit=5)
+    region.publish("KH", ROW, person("B", prs_IdentityNumber="K1110001", prs_Birthdate="1980-01-01"))
+    region.tick(2)
+    assert region.nodes["KH"].status().waits_for["KH-TH"].endswith("has put a batch off until 2026-03-03 00:00:00+00:00")
+    begin(region)
+    region.tick(4)
+    assert [p.state for h in region.holders.values() for p in h.refreshes.progress()] == ["closing"] * 2
+    region.sleep(hours=16)
+    region.tick(3)
+    assert asked(region) == [0, 0]
+    assert region.nodes["KH"].status().publications == {"published": 2}
+    assert [p.state for h in region.holders.values() for p in h.refreshes.progress()] == ["rest"] * 2
+    assert accused(region) == []
+
+
 def test_people_published_before_and_after_refreshes_are_found_by_each_other(region):
     region.publish("KH", *(person(f"R{i}", prs_IdentityNumber=f"K10{i}", prs_FirstName=f"Na{'abc'[i]}") for i in range(3)))
     region.tick(2)
