@@ -144,6 +144,8 @@ class Submission(Value):
 
     kind: Literal["submission"] = "submission"
     handle: Hex16
+    serial: int = Field(default=0, ge=0)
+    """Of the publication, among those and the revocations of this handle (events.linkage). 0: not told."""
     pair: PairName
     epoch: int
     schema_version: int
@@ -163,6 +165,8 @@ class GrantChanged(Value):
 class Revocation(Value):
     kind: Literal["revocation"] = "revocation"
     handle: Hex16
+    serial: int = Field(default=0, ge=0)
+    """As a submission's."""
 
 
 class MatchEnded(Value):
