@@ -96,8 +96,9 @@ class Relay:
     def refill(self, tx: Transaction) -> None:
         """The stream begins anew: every handle's live state has to leave again, and every revocation that stands.
 
-        So has the end of every match that is over here, if nobody has published or said `tell` since: the old epoch may
-        have lost it, and the other side would wait.
+        So has the end of every match that is over here, if not told anew: the old epoch may have lost it, and the other
+        side would wait. Where people have spoken since, they must speak once more.
+
         No grant leaves by itself, not even one that was waiting to: a submission bears it, and the matcher lets the
         stricter of it and of what it knows stand. As an item of its own it would count as a human's new word, though
         our record may have been set back.
@@ -105,27 +106,21 @@ class Relay:
         while self.collect(tx):
             pass  # all that the log holds is noted, so that the waiting grants among it can be dropped
         kept: dict[str, int] = {}
-        ends: dict[UUID, tuple[int, MatchClosed]] = {}
+        last_told: dict[UUID, tuple[int, Event]] = {}
         after = 0
         while page := self._store.log(after, _LOG_PAGE, tx):
             after = page[-1][0]
             kept |= {e.handle: position for position, e in page if isinstance(e, TokensPublished | TokensRevoked)}
-            ends |= {e.stream: (position, e) for position, e in page if isinstance(e, MatchClosed)}
+            last_told |= {e.stream: (position, e) for position, e in page if isinstance(e, MatchTold | MatchClosed)}
             tx.executemany(
                 "DELETE FROM departures WHERE topic = ? AND position = ?",
                 [(self._linkage, position) for position, e in page if isinstance(e, GrantSet)],
             )
         for handle, position in kept.items():
             self._note(tx, position, self._linkage, self._partition_of(handle), 1)
-        for position, closed in ends.values():
-            if self._is_over(tx, closed):
-                self._note(tx, position, self._linkage, self._partition(tx, closed), 1)
-
-    def _is_over(self, tx: Transaction, closed: MatchClosed) -> bool:
-        """Whether nothing has happened since that may open this match again."""
-        history = self._store.history(closed.stream, tx)
-        linkage = self._records.person(tx, closed.person_id).by_handle[self._told(tx, closed).handle]
-        return history[-1].seq == closed.seq and linkage.renewed_at <= closed.at
+        for position, event in last_told.values():
+            if isinstance(event, MatchClosed):
+                self._note(tx, position, self._linkage, self._partition(tx, event), 1)
 
     @staticmethod
     def read_to(tx: Transaction) -> int:

@@ -71,7 +71,7 @@ def test_a_submission_says_nothing_of_the_case_and_is_as_long_for_whoever_it_is_
     submissions = region.items("linkage.KH")
     assert len(submissions) == 3
     assert {frozenset(s.model_dump()) for s in submissions} == {
-        frozenset({"kind", "handle", "pair", "epoch", "schema_version", "indices", "grant", "grant_until"})
+        frozenset({"kind", "handle", "serial", "pair", "epoch", "schema_version", "indices", "grant", "grant_until"})
     }
     assert {(s.pair, len(s.indices), len(s.model_dump_json())) for s in submissions} == {
         ("KH-TH", 32 * len(region.charter.slots), len(submissions[0].model_dump_json()))
