@@ -22,13 +22,18 @@ from posts import Posts
 from events.base import MATCHER, Act, Actor, Purpose, Role
 from events.database import open_database
 from events.errors import Refused
-from events.linkage import TokensPublished, TokensRevoked
+from events.linkage import GrantSet, TokensPublished, TokensRevoked
 from events.match import (
-    decide_close_match, decide_follow_revocation, decide_told, evolve as evolve_match, match_id_of,
+    decide_close_match,
+    decide_follow_revocation,
+    decide_told,
+    match_id_of,
+)
+from events.match import (
+    evolve as evolve_match,
 )
 from events.messages import Body, GrantChanged, MatchEnded, MatchNotice, Revocation, Submission
 from events.person import Person, evolve, next_of
-from events.linkage import GrantSet
 from services.matcher import notices
 from services.matcher.matcher import Matcher
 
