@@ -111,13 +111,17 @@ def test_a_person_corrected_while_the_stream_begins_anew_is_found_again(make):
     assert states(region) == [["BOTH_TOLD"], ["BOTH_TOLD"]]
 
 
-def test_a_match_whose_revocation_the_old_epoch_lost_is_over_on_both_sides(make):
+def test_a_match_whose_revocation_the_old_epoch_lost_is_over_on_both_sides(make, monkeypatch):
     region = make()
     region.publish("LA", person("LA"))
     region.publish("TH", person("TH"))
     region.tick(5)
     assert states(region) == [["BOTH_TOLD"], ["BOTH_TOLD"]]
     corrects(region)
+    region.clock.advance(60)
+    with monkeypatch.context() as lost:
+        lost.setattr(region.nodes["LA"]._post, "send", lambda: 0)
+        region.nodes["LA"].step()
     publishes_again(region)
     region.settle()
     begins_anew(region)

@@ -246,13 +246,17 @@ def test_a_word_bears_the_same_number_however_often_it_is_said(region, node):
     assert again < said
 
 
-def test_an_end_that_the_old_epoch_lost_is_said_again_and_one_told_anew_since_is_not(region, node):
+def test_an_end_that_the_old_epoch_lost_is_said_again_and_one_told_anew_since_is_not(region, node, monkeypatch):
     region.publish("KH", person("A", x_consent_C4="TH"))
     region.publish("TH", person("A", x_consent_C4="KH"))
     region.tick(5)
     with region.databases["KH"].reading() as tx:
         ((match_ref,),) = tx.execute("SELECT match_ref FROM matches")
     node.desk.close_match(region.act("KH", "focal"), match_ref, "referred")
+    region.clock.advance(60)
+    with monkeypatch.context() as lost:
+        lost.setattr(node._post, "send", lambda: 0)
+        node.step()
     begins_anew(region, node)
     region.tick(3)
     assert [m[2] for m in region.matches("TH")] == ["CLOSED"]

@@ -449,6 +449,16 @@ def test_a_row_that_was_taken_once_costs_nothing_when_it_comes_back_after_anothe
         assert tx.execute("SELECT count FROM matcher_accepted") == [(4,)]
 
 
+def test_a_row_that_was_taken_once_waits_for_no_day(narrow_trio):
+    kh, _, matcher, ticks = narrow_trio
+    for i in range(3):
+        kh.submits(f"k{i}", doc=f"A{i}")
+    ticks(1)
+    kh.submits("k0", "hold", doc="A0")
+    ticks(1)
+    assert dict(views.operation(matcher).waiting) == {"KH": 1}  # k2
+
+
 def test_an_allowance_is_drawn_once_and_not_anew_each_day(new_region, tmp_path, fake_country, open_matcher, pass_ticks):
     start = new_region.START
     allowances = [
