@@ -144,7 +144,7 @@ class Submission(Value):
 
     kind: Literal["submission"] = "submission"
     handle: Hex16
-    serial: int = Field(default=0, ge=0)
+    serial: int = Field(default=0, ge=0, le=2**53)
     """Of the publication, among those and the revocations of this handle (events.linkage). 0: not told."""
     pair: PairName
     epoch: int
@@ -165,7 +165,7 @@ class GrantChanged(Value):
 class Revocation(Value):
     kind: Literal["revocation"] = "revocation"
     handle: Hex16
-    serial: int = Field(default=0, ge=0)
+    serial: int = Field(default=0, ge=0, le=2**53)
     """As a submission's."""
 
 
