@@ -208,9 +208,10 @@ _TELLINGS: Final = (
     "UPDATE found SET first_told = ? WHERE match_ref = ?",
     "UPDATE found SET second_told = ? WHERE match_ref = ?",
 )
-_ENDINGS: Final = (
-    "UPDATE found SET first_ended = 1, first_told = REPLACE(first_told, 'this_side', 'given_back') WHERE match_ref = ?",
-    "UPDATE found SET second_ended = 1, second_told = REPLACE(second_told, 'this_side', 'given_back') WHERE match_ref = ?",
+_ENDED: Final = "{0}_ended = 1, {0}_told = REPLACE({0}_told, 'this_side', 'given_back')"
+_ENDINGS: Final = tuple(
+    f"UPDATE found SET {_ENDED.format(side)} WHERE match_ref = ?"  # noqa: S608  our own words
+    for side in ("first", "second")
 )
 _COLUMNS: Final = (
     "f.match_ref, f.pair, f.epoch, f.band, f.found_at, f.found_tick, f.stands, f.both_told_at, f.running, "

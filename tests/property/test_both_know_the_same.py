@@ -305,7 +305,7 @@ class CountriesThatAct(Countries):
     may_cross = True
 
 
-@pytest.mark.parametrize("examples", [100, pytest.param(3000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [100, pytest.param(1000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("machine", [Countries, CountriesThatAct], ids=["heard at once", "crossing"])
 def test_whatever_two_countries_do_they_know_the_same_and_nobody_is_told_against_a_hold(machine, examples):
     run_state_machine_as_test(
