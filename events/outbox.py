@@ -25,7 +25,7 @@ from typing import Final
 from uuid import UUID
 
 from events.chain import last_epoch
-from events.charter import Charter, Topic
+from events.charter import Charter, LastSigned, Topic
 from events.clock import LONG_AGO, Clock
 from events.database import Database, Transaction
 from events.directory import SealingKey
@@ -67,6 +67,12 @@ class Place:
     tick: int
     sealed_at: datetime
     begun_by: str
+
+
+def last_sealed(tx: Transaction) -> tuple[LastSigned, ...]:
+    """The last envelope of each stream of this store, as a charter names what counts of a retired key."""
+    rows = tx.execute("SELECT topic, part, epoch, seq FROM outbox_streams WHERE seq >= 0 ORDER BY topic, part")
+    return tuple(LastSigned(topic=topic, partition=part, epoch=epoch, seq=seq) for topic, part, epoch, seq in rows)
 
 
 class Outbox:
