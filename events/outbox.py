@@ -301,6 +301,21 @@ class Outbox:
                 begun.append(topic)
         return begun
 
+    def begin_after_charter(self, tx: Transaction) -> list[Topic]:
+        """Begin anew each public topic into which we wrote under the former charter when this one was in force.
+
+        Readers that had this one did not believe us, and what is for everybody cannot be sealed anew for one.
+        """
+        begun = []
+        newest = "SELECT envelope FROM outbox_rows WHERE topic = ? ORDER BY id DESC LIMIT 1"
+        for topic in (topic for topic in self.topics.values() if topic.reader is None):
+            rows = tx.execute(newest, (topic.name,))
+            last = unpack(rows[0][0]).header if rows else None
+            if last and last.charter_version < self._charter.version and last.sealed_at >= self._charter.issued:
+                self.begin_epoch(tx, topic)
+                begun.append(topic)
+        return begun
+
     def refills(self, tx: Transaction) -> tuple[Topic, ...]:
         """The topics whose stream was begun anew here, and whose live state is not written yet."""
         rows = tx.execute("SELECT DISTINCT topic FROM outbox_streams WHERE refill = 1 ORDER BY topic")

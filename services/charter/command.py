@@ -61,7 +61,7 @@ def key(home: Path, party: str | None, kek: str | None, days: int) -> None:
     under = source(kek or f"file:{home.absolute() / 'kek'}")
     now = SystemClock().now().replace(microsecond=0)
     with _refusals():
-        ring = homes.open_home(home, under) if home.exists() else homes.make_home(home, party, under, now=now)
+        ring = homes.open_home(home, party, under, now=now)
         offer = homes.new_signing_key(ring, party, now=now, life=timedelta(days=days))
         public = home / f"{offer.key.id}.json"
         _write_new(public, offer.model_dump_json(indent=2).encode() + b"\n")

@@ -22,21 +22,18 @@ class Offer(Value):
     key: SigningKey
 
 
-def make_home(home: Path, party: str, source: Source, *, now: datetime) -> KeyRing:
-    """A folder of mode 0700 with a key ring and what the party's store and searches stand under. No signing key yet.
+def open_home(home: Path, party: str, source: Source, *, now: datetime) -> KeyRing:
+    """The key ring of a party's home, with what its store and searches stand under; made where it is not there yet.
 
-    raises   AlreadyThere, RingDamaged, TokenUnavailable; FileExistsError, FileNotFoundError: of the folder
+    If we crash half-way, the next call makes the rest. Raises RingDamaged, TokenUnavailable; OSError: of the folder.
     """
-    home.mkdir(mode=0o700)
-    ring = create_ring(home / "ring.json", source)
+    home.mkdir(mode=0o700, exist_ok=True)
+    path = home / "ring.json"
+    ring = open_ring(path, source)[0] if path.exists() else create_ring(path, source)
     for purpose in _further_purposes(party):
-        ring.add(purpose, f"{party}.{purpose}.1", seal.new_key(), valid_from=now, primary=True)
+        if not ring.versions(purpose):
+            ring.add(purpose, f"{party}.{purpose}.1", seal.new_key(), valid_from=now, primary=True)
     return ring
-
-
-def open_home(home: Path, source: Source) -> KeyRing:
-    """The key ring of a home that is there. Raises RingDamaged, TokenUnavailable."""
-    return open_ring(home / "ring.json", source)[0]
 
 
 def new_signing_key(ring: KeyRing, party: str, *, now: datetime, life: timedelta = YEAR) -> Offer:

@@ -87,7 +87,7 @@ def found_region(
     for party in party_ids(countries):
         draft = drafts.with_key(draft, furnish(root / party, party, now))
     draft = drafts.with_pairs(draft, drafts.every_pair(draft) if pairs is None else pairs)
-    signed = sign_all(drafts.payload(draft), None, members)
+    signed = sign_all(drafts.payload(draft), None, {cc: members[cc] for cc in countries})
     region = Region(root, signed.verified())
     region.charter_file.write_text(signed.model_dump_json(), encoding="utf-8")
     for party in party_ids(countries):
@@ -97,7 +97,7 @@ def found_region(
 
 def furnish(home: Path, party: str, now: datetime) -> homes.Offer:
     """Make a party's home, with a key-encryption key in a file. Its signing key counts from the day before on."""
-    ring = homes.make_home(home, party, FileSource(home / "kek"), now=now)
+    ring = homes.open_home(home, party, FileSource(home / "kek"), now=now)
     return homes.new_signing_key(ring, party, now=now - timedelta(days=1))
 
 

@@ -54,10 +54,10 @@ def load_party(settings: PartySettings) -> Party:
     party, clock = settings.party, SystemClock()
     try:
         signed = read_charter(settings.charter)
-        charter = signed.verified()
+        charter, _ = in_force(signed, clock.now())
         charter.party(party)
         ring, kek = open_ring(settings.ring, settings.kek_source)
-        remember(settings.home / "charter.seen", signed, charter, clock.now())
+        remember(settings.home / "charter.seen", signed, charter.version)
     except (CharterInvalid, KeysError) as error:
         raise InputInvalid(str(error)) from error
     parts = Parts(
@@ -78,26 +78,45 @@ class Seen(Value):
     digest: Hex32
 
 
-def remember(path: Path, signed: SignedCharter, charter: Charter, now: datetime) -> None:
+def in_force(signed: SignedCharter, now: datetime) -> tuple[Charter, datetime | None]:
+    """The newest version whose time has come, and when the next one's does; None: there is no next one yet.
+
+    So the file of a version to come can be put in its place before, and all parties change to it at one time.
+    Raises CharterInvalid: a version may not stand, or not even the first one's time has come.
+    """
+    history = signed.history()
+    begun = [charter for charter in history if charter.issued <= now]
+    if not begun:
+        raise CharterInvalid(f"The charter counts from {history[0].issued:%Y-%m-%d %H:%M:%S %Z} on: start then.")
+    following = history[len(begun) :]
+    return begun[-1], following[0].issued if following else None
+
+
+def remember(path: Path, signed: SignedCharter, version: int) -> None:
     """Refuse a charter that is older than the one of the last start, or of another history; then keep this one.
 
-    path    a file in the party's home: who may put a charter back where all can read it need not reach it
-    signed  verified; `charter` is its newest version
-    raises  CharterInvalid, RingDamaged: the file is cut, or open to others
+    path     a file in the party's home: who may put a charter back where all can read it need not reach it
+    version  the one in force of the verified charter
+    raises   CharterInvalid, RingDamaged: the file is cut, or open to others
     """
-    if now < charter.issued:
-        raise CharterInvalid(
-            f"The charter's version {charter.version} counts from {charter.issued:%Y-%m-%d %H:%M:%S %Z}: until then run"
-            " under the one before."
-        )
     if path.exists():
         try:
             seen = Seen.model_validate_json(read_private(path))
         except ValidationError as error:
             raise CharterInvalid(f"{path} was cut or altered: see the runbook on what it is for.") from error
         signed.check_continues(seen.version, bytes.fromhex(seen.digest))
-    kept = Seen(version=charter.version, digest=signed.digest.hex())
+        if version < seen.version:
+            raise CharterInvalid(f"Version {seen.version} was in force here before, and is not by this clock: set it.")
+    kept = Seen(version=version, digest=signed.versions[version - 1].digest.hex())
     replace_private(path, kept.model_dump_json().encode())
+
+
+def charter_ends(settings: PartySettings, now: datetime) -> datetime | None:
+    """When the next version of this party's charter is in force. Raises InputInvalid."""
+    try:
+        return in_force(read_charter(settings.charter), now)[1]
+    except CharterInvalid as error:
+        raise InputInvalid(str(error)) from error
 
 
 def _tls(settings: PartySettings) -> Tls | None:
