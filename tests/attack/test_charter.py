@@ -51,8 +51,12 @@ def test_one_root_key_alone_founds_nothing_however_often_it_signs():
     mine = signing.Signed(
         digest=signing.digest_of(payload).hex(), signature=signing.sign_payload(payload, "KH", ROOTS["KH"].seeds[0])
     )
+    text = mine.signature.signature
+    written_otherwise = text[:-3] + chr(ord(text[-3]) + 1) + "=="  # base64 has bits to spare
+    again = mine.model_copy(update={"signature": mine.signature.model_copy(update={"signature": written_otherwise})})
+    assert base64.b64decode(written_otherwise) == base64.b64decode(text)
     with pytest.raises(CharterInvalid, match="bears 1 valid root signatures of KH; two are needed"):
-        made(payload, None, [*others, mine, mine]).verified()
+        made(payload, None, [*others, mine, mine, again]).verified()
 
 
 @pytest.mark.parametrize("missing", THREE)
@@ -73,8 +77,7 @@ def test_the_keys_of_one_member_do_not_sign_for_another(charter):
 def test_no_byte_of_what_was_signed_can_be_altered():
     whole = founded("KH", "TH", quota_per_day=321, cover=False)
     content = whole.content
-    assert content.count(b"321") == 1
-    for before, after in ((b"321", b"921"), (b"KH-TH", b"KH-TH "), (b"\n", b"\n\n"), (b"Cambodia", b"Kampuchea")):
+    for before, after in ((b'"quota_per_day": 321', b'"quota_per_day": 921'), (b"KH-TH", b"KH-TH "), (b"\n", b"\n\n"), (b"Cambodia", b"Kampuchea")):
         altered = content.replace(before, after, 1)
         assert altered != content
         fake = whole.model_copy(update={"payload": base64.b64encode(altered).decode()})

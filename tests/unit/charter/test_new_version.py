@@ -33,6 +33,18 @@ def findings(region):
     return audit(region.charter, region.digest, records, now=region.clock.now(), ends=ends).findings
 
 
+def learned_anew(region, items):
+    """(pair, holder) of the shares that somebody relies on who reads these announcements, all of holders, today."""
+    told = [item for item in items if isinstance(item, ShareIntroduced)]
+    with closing(open_database("sqlite:///:memory:")) as database:
+        directory = Directory(database, region.charter, region.digest)
+        directory.create()
+        with database.transaction() as tx:
+            for item in told:
+                directory.learn(tx, item.holder, item)
+        return {(item.pair, item.holder) for item in told if directory.share(item.pair, item.epoch, item.holder)}
+
+
 def refusals(region):
     return {p: s._post.status().refused for p, s in region.parties.items() if s._post.status().refused}
 
@@ -48,13 +60,7 @@ def test_the_old_shares_stay_proven_for_everybody_who_reads_them_from_the_beginn
     shares = [item for cc in ("KH", "TH") for item in region.items(f"keys.{cc}.holder") if isinstance(item, ShareIntroduced)]
     old = [item for item in shares if item.pair == "KH-TH"]
     assert len(old) == 2
-    with closing(open_database("sqlite:///:memory:")) as database:
-        directory = Directory(database, region.charter, region.digest)
-        directory.create()
-        with database.transaction() as tx:
-            for item in old:
-                directory.learn(tx, item.holder, item)
-        assert all(directory.share("KH-TH", 1, item.holder) for item in old)
+    assert learned_anew(region, old) == {("KH-TH", "KH.holder"), ("KH-TH", "TH.holder")}
     region.tick(2)
     assert findings(region) == ()
 
@@ -101,6 +107,7 @@ def test_a_member_leaves_and_what_was_said_of_its_pairs_is_no_offence(region):
     assert told(region, "KH") == [("R8", "LA")]
     adopt(region, lambda draft: drafts.without(draft, "LA"), ("KH", "TH"))
     assert region.charter.ended_pairs == ("KH-LA", "LA-TH")
+    assert {pair for pair, _ in learned_anew(region, region.items("keys.KH.holder"))} == {"KH-TH"}
     region.tick(2)
     region.publish("TH", person("R7"))
     region.tick(8)
