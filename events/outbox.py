@@ -25,7 +25,7 @@ from typing import Final
 from uuid import UUID
 
 from events.chain import last_epoch
-from events.charter import Charter, Topic
+from events.charter import Charter, LastSigned, Topic
 from events.clock import LONG_AGO, Clock
 from events.database import Database, Transaction
 from events.directory import SealingKey
@@ -67,6 +67,12 @@ class Place:
     tick: int
     sealed_at: datetime
     begun_by: str
+
+
+def last_sealed(tx: Transaction) -> tuple[LastSigned, ...]:
+    """The last envelope of each stream of this store, as a charter names what counts of a retired key."""
+    rows = tx.execute("SELECT topic, part, epoch, seq FROM outbox_streams WHERE seq >= 0 ORDER BY topic, part")
+    return tuple(LastSigned(topic=topic, partition=part, epoch=epoch, seq=seq) for topic, part, epoch, seq in rows)
 
 
 class Outbox:
@@ -292,6 +298,21 @@ class Outbox:
             places = [self.place(tx, topic.name, partition) for partition in range(topic.partitions)]
             if any(at.begun_by in retired or at.epoch <= named for at in places):
                 self.begin_epoch(tx, topic, above=max(named, last_epoch(self._clock.now()) - 2))
+                begun.append(topic)
+        return begun
+
+    def begin_after_charter(self, tx: Transaction) -> list[Topic]:
+        """Begin anew each public topic into which we wrote under the former charter when this one was in force.
+
+        Readers that had this one did not believe us, and what is for everybody cannot be sealed anew for one.
+        """
+        begun = []
+        newest = "SELECT envelope FROM outbox_rows WHERE topic = ? ORDER BY id DESC LIMIT 1"
+        for topic in (topic for topic in self.topics.values() if topic.reader is None):
+            rows = tx.execute(newest, (topic.name,))
+            last = unpack(rows[0][0]).header if rows else None
+            if last and last.charter_version < self._charter.version and last.sealed_at >= self._charter.issued:
+                self.begin_epoch(tx, topic)
                 begun.append(topic)
         return begun
 

@@ -31,7 +31,7 @@ from events.receiving import Authenticator, Handler, Receiver, Round
 from events.restore import last_of_ours, mend
 from events.rooms import rooms
 from events.sealing import SealingKeys
-from events.signing import check_signing_key
+from events.signing import choose_signing_key
 from events.stream import Stream
 from keys.ring import KeyRing
 
@@ -127,7 +127,7 @@ class Post:
         CharterInvalid: our signing key is not the charter's, or counts no more.
         """
         self.create()
-        check_signing_key(self._charter, self._me, self._ring, self._clock.now())
+        choose_signing_key(self._charter, self._me, self._ring, self._clock.now())
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
         self._mend_streams()
         self._keep_sealing_keys()

@@ -209,7 +209,7 @@ class Round:
                 return
         tick = None if body is None or body.tick is None else min(body.tick, self._now_tick())
         self.reading.advance(envelope, parcel.digest, tick, self._r.clock.now())
-        if reason in _ASK_AGAIN:
+        if reason in _ASK_AGAIN and parcel.topic.reader is not None:  # what is public, its writer says again by itself
             self.reading.ask_again(envelope)
         else:
             self.reading.done(envelope)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from services.charter.app import charter as charter_commands
 from services.runtime.errors import InputInvalid, ServiceError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ for name, sub in (
     ("case", case),
     ("matches", matches),
     ("audit", audit),
+    ("charter", charter_commands),
 ):
     app.add_typer(sub, name=name)
 
