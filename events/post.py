@@ -18,6 +18,7 @@ from uuid import UUID
 import structlog
 
 from events.answers import Answers
+from events.chain import Verdict
 from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
@@ -37,6 +38,8 @@ from keys.ring import KeyRing
 
 log = structlog.get_logger()
 
+_ORDINARY: Final = frozenset({Verdict.DUPLICATE, Verdict.SUPERSEDED, Verdict.AHEAD})
+"""What a carrier that repeats, reorders or loses brings about, without anybody's fault: told, but no warning."""
 _TICK_ROOM: Final = len(str(2**53))
 """Digits of the largest tick: bodies with and without one get one size."""
 
@@ -355,7 +358,8 @@ class Post:
 
 def _tell(done: Round) -> None:
     for note in done.notes:
-        log.warning("post.refused", writer=note.writer, topic=note.topic, seq=note.seq, reason=note.reason)
+        say, what = (log.info, "post.set_aside") if note.reason in _ORDINARY else (log.warning, "post.refused")
+        say(what, writer=note.writer, topic=note.topic, seq=note.seq, reason=note.reason)
     for (topic, _), reason in done.paused.items():
         log.warning("post.paused", topic=topic, reason=reason)
     if done.applied:

@@ -273,3 +273,46 @@ def test_the_log_names_writer_topic_number_and_reason_and_nothing_else(pair, mon
     assert {"event": "post.refused", "log_level": "warning", **fork} in lines
     allowed = {"event", "log_level", "writer", "topic", "seq", "reason", "count"}
     assert all(set(line) <= allowed for line in lines)
+
+
+def named(lines):
+    return [(line["log_level"], line["seq"], line["reason"]) for line in lines if line.get("topic") == LINKAGE]
+
+
+def test_whatever_comes_twice_or_too_early_is_named_once_each_time_and_is_no_warning(pair):
+    pair.write(0, 1, 2)
+    pair.settle()
+    pair.write(3, 4)
+    pair.kh.post.send()
+    log = pair.log()
+    log[-2:] = [log[-1], log[-2], log[-2], log[0]]
+    with structlog.testing.capture_logs() as lines:
+        pair.receive()
+    assert named(lines) == [("info", 4, "ahead"), ("info", 3, "duplicate"), ("info", 0, "duplicate")]
+    assert {"event": "post.set_aside", "log_level": "info", "writer": "KH", "topic": LINKAGE, "seq": 4,
+            "reason": "ahead"} in lines  # fmt: skip
+
+
+def test_whatever_comes_of_a_stream_that_is_over_or_frozen_is_named(pair):
+    pair.write(0)
+    pair.settle()
+    old = pair.log()[-1]
+    with structlog.testing.capture_logs() as lines:
+        pair.deliver(pair.forged(0, 9), pair.forged(1, 9))
+        pair.receive()
+        with pair.kh.database.transaction() as tx:
+            pair.kh.post.open_epoch(tx, pair.topic)
+            pair.kh.post.write(tx, pair.topic, [item(7)])
+        pair.settle()
+        pair.deliver(old)
+        pair.receive()
+    assert named(lines) == [("warning", 0, "fork"), ("warning", 1, "frozen"), ("info", 0, "superseded")]
+
+
+def test_what_claims_a_newer_charter_out_of_its_place_is_named_and_holds_nothing_up(pair):
+    pair.write(0)
+    pair.settle()
+    pair.deliver(pair.forged(5, 9, charter_version=2))
+    with structlog.testing.capture_logs() as lines:
+        pair.receive()
+    assert named(lines) == [("warning", 5, "newer_charter")]
