@@ -125,7 +125,7 @@ def import_file(
 
 
 def write_rejected(path: Path, rejects: Sequence[Mapping[str, Any]]) -> OSError | None:
-    """row, column, reason: nothing of the row itself. Returns why they could not be written: the rest is done by then."""
+    """row, column, reason: nothing of the row itself. Returns why they could not be written, if they could not."""
     try:
         with path.open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out)
