@@ -46,6 +46,7 @@ _TABLES: Final = (
         UNIQUE (epoch, topic, part, seq))""",
     "CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox_rows (id) WHERE sent = 0",
 )
+_PLACES: Final = "SELECT topic, part, epoch, seq, hash, acked, tick, sealed_at, begun_by FROM outbox_streams"
 _KEPT_KEY: Final = "outbox"
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 """Most bytes of envelopes that `unsent` holds in memory, beyond the first row."""
@@ -73,6 +74,12 @@ def last_sealed(tx: Transaction) -> tuple[LastSigned, ...]:
     """The last envelope of each stream of this store, as a charter names what counts of a retired key."""
     rows = tx.execute("SELECT topic, part, epoch, seq FROM outbox_streams WHERE seq >= 0 ORDER BY topic, part")
     return tuple(LastSigned(topic=topic, partition=part, epoch=epoch, seq=seq) for topic, part, epoch, seq in rows)
+
+
+def _place(
+    topic: str, part: int, epoch: int, seq: int, digest: bytes, acked: int, tick: int, sealed_at: str, begun_by: str
+) -> Place:
+    return Place(topic, part, epoch, seq, digest, acked, tick, datetime.fromisoformat(sealed_at), begun_by)
 
 
 class Outbox:
@@ -179,15 +186,14 @@ class Outbox:
 
     def place(self, tx: Transaction, topic: str, partition: int) -> Place:
         """Where a stream of ours stands. Raises ValueError where we write none of this name and partition."""
-        rows = tx.execute(
-            "SELECT topic, part, epoch, seq, hash, acked, tick, sealed_at, begun_by FROM outbox_streams"
-            " WHERE topic = ? AND part = ?",
-            (topic, partition),
-        )
+        rows = tx.execute(f"{_PLACES} WHERE topic = ? AND part = ?", (topic, partition))
         if not rows:
             raise ValueError(f"{self._me} writes no stream {topic!r} with a partition {partition}.")
-        name, part, epoch, seq, digest, acked, tick, at, begun_by = rows[0]
-        return Place(name, part, epoch, seq, digest, acked, tick, datetime.fromisoformat(at), begun_by)
+        return _place(*rows[0])
+
+    def places(self, tx: Transaction) -> list[Place]:
+        """Where all streams of ours stand."""
+        return [at for at in (_place(*row) for row in tx.execute(_PLACES)) if at.topic in self.topics]
 
     def due(self, tx: Transaction, tick: int) -> list[tuple[Topic, int]]:
         """The streams without an envelope in this tick."""

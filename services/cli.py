@@ -58,7 +58,11 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the result.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the main job on this machine: six countries find the people they have in common."""
+    """Run the main job on this machine: six countries find the people they have in common.
+
+    In --json, true_pairs are all pairs of records of one person; agreed_pairs, those of them that both sides allow and
+    tell; document_pairs, those of these with the same document on both sides. Recall is of the agreed_pairs.
+    """
     from services.demo.run import Wishes, run
 
     run(
