@@ -80,6 +80,8 @@ class Directory:
         match item:
             case SealingKeyIntroduced():
                 self._learn_sealing(tx, writer, item)
+            case ShareIntroduced() | RefreshOffered() | RefreshRevealed() if item.pair in self._charter.ended_pairs:
+                pass  # said while they agreed: it is no offence, and counts no more
             case ShareIntroduced():
                 self._learn_share(tx, writer, item)
             case RefreshOffered() | RefreshRevealed():
@@ -235,6 +237,8 @@ class Directory:
             raise Refused("unproven_share", f"{writer} introduced a share without proof of its secret.") from error
 
     def _learn_total(self, tx: Transaction, writer: str, item: EvaluatedTotal | AcceptedTotal) -> None:
+        if item.pair in self._charter.ended_pairs:
+            return
         holders = self._charter.holders_of(item.pair) if item.pair in self._charter.pairs else ()
         if writer not in (holders if isinstance(item, EvaluatedTotal) else ("matcher",)):
             raise Refused("not_its_total", f"{writer} counts nothing of that kind for the pair {item.pair}.")

@@ -196,7 +196,7 @@ class Refreshes:
         is_mine = self._me == min(self._charter.holders_of(pair)) and standing.state in {"rest", "closing"}
         if not is_mine or active is None or active not in standing.held:
             return False
-        made = self._shares.made_on(pair, active).valid_from
+        made = self._shares.entry(pair, active).valid_from
         if self._clock.now() < made + timedelta(days=self._charter.refresh_days):
             return False
         with self._db.transaction() as tx:
@@ -348,7 +348,7 @@ class Refreshes:
             epoch=self._charter.matching_epoch,
             generation=active,
             target=(under_way if under_way is not None else standing.newest or active) or 0,
-            since=self._shares.made_on(pair, active).valid_from if active is not None and has_share else None,
+            since=self._shares.entry(pair, active).valid_from if active is not None and has_share else None,
             state=state,
             done=STEPS[state],
             of=STEPS["rest"],

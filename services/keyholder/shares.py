@@ -60,7 +60,7 @@ class Shares:
             if not announced:
                 self._announce_first(self.of(pair, 0))
 
-    def made_on(self, pair: str, generation: int) -> KeyVersion:
+    def entry(self, pair: str, generation: int) -> KeyVersion:
         """The ring's entry of a share, which has its date. Raises UnknownKey."""
         return self._ring.version("share", self._key_id(pair, generation))
 
