@@ -68,7 +68,7 @@ def test_with_the_whole_matcher_and_no_share_the_dictionary_finds_nobody(region)
     assert len(secrets) > 3
     assert [found(region, secret) for secret in (ONE, *secrets)] == [[]] * (len(secrets) + 1)
     directory = region.nodes["KH"]._post.directory  # they are told to everybody who asks
-    public = [directory.share(PAIR, 1, holder).public for holder in ("KH.holder", "TH.holder")]
+    public = [directory.share(PAIR, 1, holder, 0).public for holder in ("KH.holder", "TH.holder")]
     for row in DICTIONARY:
         inputs = inputs_of(region, row)
         made = [(recipe, element) for recipe, _ in inputs for element in (*public, group.total(public))]
