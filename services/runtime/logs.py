@@ -129,7 +129,7 @@ class Logs:
     log: Log
     allowed: AllowList
     sink: _Sink = field(repr=False)
-    library: logging.Handler | None = field(default=None, repr=False)
+    handler: logging.Handler | None = field(default=None, repr=False)
 
     @property
     def dropped(self) -> int:
@@ -139,8 +139,8 @@ class Logs:
     def close(self) -> None:
         """Flush; close the file, if it is one of ours. Neither our packages nor libraries speak to it any more."""
         structlog.reset_defaults()
-        if self.library is not None:
-            logging.getLogger().removeHandler(self.library)
+        if self.handler is not None:
+            logging.getLogger().removeHandler(self.handler)
         self.sink.close()
 
 
@@ -164,9 +164,9 @@ def open_logs(
         cache_logger_on_first_use=False,
     )
     log = cast("Log", raw.bind(**bound))
-    library = _Library(log) if capture else None
-    if library is not None:
-        logging.basicConfig(handlers=[library], level=logging.WARNING, force=True)
+    handler = _Library(log) if capture else None
+    if handler is not None:
+        logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
         # What the lower packages say through structlog.get_logger() goes the same way.
         structlog.configure(
             processors=[_binding(bound), *processors],
@@ -174,7 +174,7 @@ def open_logs(
             logger_factory=lambda *_: structlog.WriteLogger(cast("TextIO", stream)),
             cache_logger_on_first_use=False,
         )
-    return Logs(log, allowed, stream, library)
+    return Logs(log, allowed, stream, handler)
 
 
 def _binding(bound: Mapping[str, object]) -> Processor:

@@ -1,27 +1,10 @@
 """Ends, corrections and streams that begin anew: both sides know the same, and nobody is lost on the way."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from regions import LiveRegion, person
 
 from events.person import Document, Name
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., LiveRegion]]:
-    made: list[LiveRegion] = []
-
-    def founded(**rules: Any) -> LiveRegion:
-        made.append(LiveRegion(tmp_path / f"r{len(made)}", ("LA", "TH"), **rules))
-        made[-1].tick(2)
-        return made[-1]
-
-    yield founded
-    for live in made:
-        live.close()
 
 
 def states(region: LiveRegion) -> list[list[str]]:

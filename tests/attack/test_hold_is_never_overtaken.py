@@ -1,27 +1,11 @@
 """No country is told against a hold: not in a burst, not by an older signature, not before the tokens are out."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from regions import LiveRegion, person
 
 from events.errors import Refused
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., LiveRegion]]:
-    made: list[LiveRegion] = []
-
-    def founded(**rules: Any) -> LiveRegion:
-        made.append(LiveRegion(tmp_path / f"r{len(made)}", ("LA", "TH"), **rules))
-        made[-1].tick(2)
-        return made[-1]
-
-    yield founded
-    for live in made:
-        live.close()
 
 
 def people(country: str, count: int) -> list[dict[str, str]]:

@@ -130,8 +130,8 @@ def test_after_the_end_libraries_and_our_own_packages_speak_without_harm(tmp_pat
         logs = open_logs(tmp_path / "log", capture=True)
         ours = structlog.get_logger().bind()
         logs.close()
-        assert logs.library not in root.handlers
-        logs.library.handle(logging.LogRecord("kafka.conn", logging.ERROR, "/x/conn.py", 12, "late", (), None))
+        assert logs.handler not in root.handlers
+        logs.handler.handle(logging.LogRecord("kafka.conn", logging.ERROR, "/x/conn.py", 12, "late", (), None))
         ours.info("post.applied")
     finally:
         root.handlers[:] = before
