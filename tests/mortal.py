@@ -3,9 +3,11 @@
 Before it is done, or after it was done and nobody was told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from regions import LiveRegion
 
 
 class Killed(BaseException):
@@ -80,3 +82,49 @@ class MortalRing:
     def destroy(self, *args: Any) -> None:
         with self._fuse():
             self._inner.destroy(*args)
+
+
+class MortalJob:
+    """Work in a region of which one party dies once on the way, and lives again from its files."""
+
+    def __init__(self, region: LiveRegion, victim: str, fuse: Fuse) -> None:
+        self.region, self.victim, self.fuse, self.deaths = region, victim, fuse, 0
+        region.wrap = lambda _party, database, stream: (MortalDatabase(database, fuse), MortalStream(stream, fuse))
+        region.kill(victim)
+        self.survive(victim, lambda: region.start(victim))
+
+    def survive(self, party: str, act: Callable[[], Any]) -> Any:
+        """Do it; if the party dies of it, let it live again from its files, and say that there is more to do."""
+        try:
+            return act()
+        except Killed:
+            self.deaths += 1
+            self.region.kill(party)
+            self.region.wrap = lambda _party, database, stream: (database, stream)
+            self.region.start(party)
+            return True
+
+    def step(self) -> bool:
+        """One step of every party. Returns whether anything was done."""
+        return any([self.survive(p, lambda p=p: self.region.parties[p].step()) for p in [*self.region.parties]])  # noqa: C419
+
+    def ticks(self, count: int) -> None:
+        for _ in range(count):
+            self.region.clock.advance(60)
+            for _ in range(60):
+                if not self.step():
+                    break
+            else:
+                raise AssertionError("The region does not come to rest.")
+
+
+def killed_at_each(make: Callable[[int], MortalJob], undisturbed: dict[str, Any]) -> int:
+    """Let the job run with a death at its 1st moment, its 2nd, and so on, to the end. Returns how many moments it has."""
+    at, deaths = 0, 1
+    while deaths:
+        at += 1
+        job = make(at)
+        deaths = job.deaths
+        assert job.outcome() == undisturbed, f"killed at {at}"
+        job.region.close()
+    return at - 1

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from mortal import Fuse, Killed, MortalDatabase, MortalStream
-from regions import LiveRegion, person, regions_in
+from mortal import Fuse, MortalJob, killed_at_each
+from regions import person, regions_in
 
 from events.person import Document, Name
 
@@ -26,14 +26,8 @@ MAY_DIFFER = {"RecordAccessed", "MatchTold"}
 """Events whose number is not the same each time: a side that lags for a tick may be told in two steps."""
 
 
-class Job:
+class Job(MortalJob):
     """KH and TH publish five people; one is corrected, one withdraws, one is held; with a death on the way."""
-
-    def __init__(self, region: LiveRegion, victim: str, fuse: Fuse) -> None:
-        self.region, self.deaths, self.fuse = region, 0, fuse
-        region.wrap = lambda _party, database, stream: (MortalDatabase(database, fuse), MortalStream(stream, fuse))
-        region.kill(victim)
-        self.survive(victim, lambda: region.start(victim))
 
     def run(self) -> "Job":
         for country in ("KH", "TH"):
@@ -72,33 +66,11 @@ class Job:
             self.region.act("TH", "worker"), self.region.case_id("TH", "R2"), purpose="C4", by="person"
         )
 
-    # ---- life and death
-
-    def survive(self, party: str, act: Callable[[], Any]) -> Any:
-        """Do it; if the party dies of it, let it live again from its files, and say that there is more to do."""
-        try:
-            return act()
-        except Killed:
-            self.deaths += 1
-            self.region.kill(party)
-            self.region.wrap = lambda _party, database, stream: (database, stream)
-            self.region.start(party)
-            return True
-
     def people(self, country: str, act: Callable[[], Any]) -> None:
         before = self.deaths
         self.survive(country, act)
         if self.deaths > before:
             act()
-
-    def ticks(self, count: int) -> None:
-        for _ in range(count):
-            self.region.clock.advance(60)
-            for _ in range(60):
-                if not any([self.survive(p, lambda p=p: self.region.parties[p].step()) for p in [*self.region.parties]]):  # noqa: C419
-                    break
-            else:
-                raise AssertionError("The region does not come to rest.")
 
     # ---- what it came to
 
@@ -173,14 +145,7 @@ def test_killed_at_some_moments_of_the_job_it_comes_to_the_same(job, undisturbed
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_killed_at_every_moment_of_the_job_it_comes_to_the_same(job, undisturbed, victim, done):
-    at, deaths = 1, 1
-    while deaths:
-        ran = job(victim, at, done=done)
-        deaths = ran.deaths
-        assert ran.outcome() == undisturbed, f"killed at {at}"
-        ran.region.close()
-        at += 1
-    assert at > 60
+    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed) > 58
 
 
 @pytest.mark.parametrize("victim", ["KH", "TH.holder", "matcher"])

@@ -8,9 +8,9 @@ are found as if nobody had died; no request was refused and nobody accused.
 from contextlib import ExitStack
 
 import pytest
-from mortal import Fuse, Killed, MortalDatabase, MortalStream
+from mortal import Fuse, MortalJob, killed_at_each
 from refreshing import HOLDERS, PAIR
-from regions import LiveRegion, person, regions_in
+from regions import person, regions_in
 
 from events.messages import EvaluationRefused
 
@@ -20,14 +20,8 @@ PEOPLE = [
 ]
 
 
-class Job:
+class Job(MortalJob):
     """KH publishes under the old generation, TH during the refresh and after it; one party may die on the way."""
-
-    def __init__(self, region: LiveRegion, victim: str, fuse: Fuse) -> None:
-        self.region, self.victim, self.fuse, self.deaths = region, victim, fuse, 0
-        region.wrap = lambda _party, database, stream: (MortalDatabase(database, fuse), MortalStream(stream, fuse))
-        region.kill(victim)
-        self.survive(victim, lambda: region.start(victim))
 
     def run(self) -> "Job":
         region = self.region
@@ -40,38 +34,14 @@ class Job:
         if self.deaths:
             region.holders["KH"].refreshes.ask(PAIR, "custodian")
         for one in PEOPLE[1:]:
-            self.rounds(2)
+            self.step()
+            self.step()
             armed, self.fuse.at = self.fuse.at, 0
             region.publish("TH", one)
             self.fuse.at = armed
         self.ticks(8)
         self.fuse.at = 0
         return self
-
-    def survive(self, party: str, act):
-        try:
-            return act()
-        except Killed:
-            self.deaths += 1
-            self.region.kill(party)
-            self.region.wrap = lambda _party, database, stream: (database, stream)
-            self.region.start(party)
-            return True
-
-    def rounds(self, count: int) -> bool:
-        done = False
-        for _ in range(count):
-            done = any([self.survive(p, lambda p=p: self.region.parties[p].step()) for p in [*self.region.parties]])  # noqa: C419
-        return done
-
-    def ticks(self, count: int) -> None:
-        for _ in range(count):
-            self.region.clock.advance(60)
-            for _ in range(60):
-                if not self.rounds(1):
-                    break
-            else:
-                raise AssertionError("The region does not come to rest.")
 
     def outcome(self) -> dict:
         region = self.region
@@ -144,14 +114,6 @@ def test_killed_at_some_steps_of_a_refresh_it_comes_to_the_same(job, undisturbed
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("victim, stride", [("KH.holder", 1), ("TH.holder", 1), ("KH", 4), ("TH", 4), ("matcher", 9)])
-def test_killed_at_every_step_of_a_refresh_it_comes_to_the_same(job, undisturbed, victim, stride, done):
-    """A holder at each step; those who have no part in it but their own work, at some: test_kill.py has the rest."""
-    at, deaths = 1, 1
-    while deaths:
-        ran = job(victim, at, done=done)
-        deaths = ran.deaths
-        assert ran.outcome() == undisturbed, f"killed at {at}"
-        ran.region.close()
-        at += stride
-    assert at > 15
+@pytest.mark.parametrize("victim", ["KH.holder", "TH.holder", "KH", "TH", "matcher"])
+def test_killed_at_every_step_of_a_refresh_it_comes_to_the_same(job, undisturbed, victim, done):
+    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed) > 13
