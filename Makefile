@@ -8,7 +8,9 @@ NO_BROKER := "The demo's embedded broker was not installed. It exists for Linux 
 
 .PHONY: install native demo test test-long check bench clean system
 
-install: .venv/installed .venv/native
+SET_UP := .venv/installed .venv/native
+
+install: $(SET_UP)
 	@$(BIN)/python -c 'from keys import group; print("Group arithmetic:", group.backend_name())'
 
 .venv/installed: pyproject.toml constraints.txt requirements-demo.txt
@@ -29,10 +31,10 @@ native: .venv/installed
 	@rm -f .venv/native
 	@$(MAKE) --no-print-directory install
 
-demo: install
+demo: $(SET_UP)
 	@exec $(BIN)/samaki demo $(ARGS)
 
-check: install
+check: $(SET_UP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -45,10 +47,10 @@ test: check system
 	$(BIN)/samaki selftest
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadscope $(ARGS)
 
-test-long: install system
+test-long: $(SET_UP) system
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-bench: install
+bench: $(SET_UP)
 	@exec $(BIN)/samaki bench $(ARGS)
 
 clean:

@@ -80,7 +80,7 @@ def _lent_to_us_alone(fd: int) -> bool:
     """Whether an access list gives this file to our user and to no other, nor to any group."""
     try:
         listed = os.getxattr(fd, "system.posix_acl_access")
-    except OSError:
+    except (OSError, AttributeError):  # no such list, or no such lists on this system
         return False
     entries = struct.iter_unpack("<HHI", listed[4:])
     given = {(tag, who if tag == _NAMED_USER else 0) for tag, rights, who in entries if rights and tag != _MASK}

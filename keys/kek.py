@@ -29,7 +29,7 @@ from keys.files import create_private, read_credential, read_private, sync_folde
 from keys.hsm import TokenAddress
 
 SHORTEST: Final = 16
-"""Letters of a passphrase at least. Count words instead: six drawn by lot from a long list."""
+"""Bytes of a passphrase at least. Count words instead: six drawn by lot from a long list."""
 _OPS: Final = argon2id.OPSLIMIT_MODERATE
 _MEMORY: Final = argon2id.MEMLIMIT_MODERATE
 """Three passes over 256 MiB: about a second, once, when a process starts."""
@@ -170,7 +170,7 @@ class PassphraseSource:
     def _passphrase(self) -> bytes:
         found = self._read().rstrip(b"\r\n")
         if len(found) < SHORTEST:
-            raise RingDamaged(f"The passphrase has {len(found)} bytes; a key's has at least {SHORTEST}.")
+            raise RingDamaged(f"The passphrase is too short: a key's has at least {SHORTEST} bytes.")
         return found
 
 

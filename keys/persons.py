@@ -169,8 +169,7 @@ def open_persons(path: Path, ring: KeyRing, *, kek: bytes, at: datetime) -> Pers
     older = [v for v in ring.versions("data") if v.state == "active"]
     before = [*(ring.secret("data", v.id) for v in older), kek]
     persons = PersonKeys(path, ring.secret("data", ring.primary("data").id), before=before)
-    for version in older:
-        ring.destroy("data", version.id)
+    destroy_older(ring)
     return persons
 
 
@@ -179,6 +178,13 @@ def new_data_key(ring: KeyRing, *, at: datetime) -> bytes:
     key = seal.new_key()
     ring.add("data", f"data.{len(ring.versions('data')) + 1}", key, valid_from=at, primary=True)
     return key
+
+
+def destroy_older(ring: KeyRing) -> None:
+    """Destroy every `data` key but the primary one. No person's key may stand under them any more."""
+    for version in ring.versions("data"):
+        if version.state == "active":
+            ring.destroy("data", version.id)
 
 
 def _place(person_id: UUID) -> bytes:

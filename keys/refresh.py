@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 from keys import group, labels, seal
-from keys.errors import InvalidProof, InvalidScalar, KeysError
+from keys.errors import InvalidElement, InvalidProof, InvalidScalar
 from keys.group import Element, Scalar
 from keys.shares import Share
 
@@ -109,6 +109,6 @@ def is_moved(before: Element, own: Element, other: Element, after: Element) -> b
     """Whether a public share was moved by exactly what both holders offered: K' + D_other = K + D_own."""
     try:
         left, right = group.add([after, before], [other, own])
-    except KeysError:
+    except InvalidElement:
         return False
     return left == right

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keys.errors import RingDamaged
 from keys.kek import Source
-from keys.persons import PersonKeys, new_data_key, open_persons
+from keys.persons import PersonKeys, destroy_older, new_data_key, open_persons
 from keys.ring import KeyRing, open_ring
 
 
@@ -50,6 +50,4 @@ def rotate_data(ring: KeyRing, persons: PersonKeys, *, at: datetime) -> None:
     """
     key = new_data_key(ring, at=at)
     persons.rewrap(key)
-    for version in ring.versions("data"):
-        if version.state == "active":
-            ring.destroy("data", version.id)
+    destroy_older(ring)

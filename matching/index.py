@@ -12,7 +12,6 @@ a value, for the caller to count and log. Holds no identifier, no token, and no 
 nobody can test an index against it. A revoked handle leaves a tombstone, which only its own country can lift.
 """
 
-import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from typing import Final
 from events.database import Database, Transaction
 from events.messages import Grant, GrantChanged, Revocation, Submission
 from events.model import countries_of
+from keys.pepper import Pepper
 from matching import engine, found
 from matching.policy import Allow, Deny, Reason
 
@@ -57,12 +57,12 @@ _Value = tuple[bytes, str, str, int]
 class Index:
     """Works in the caller's transactions, so that an effect stands or falls with the head of the stream it came by.
 
-    peppers  epoch > secret of 32 bytes; an epoch without one is refused
+    peppers  epoch > what indices stand behind; an epoch without one is refused
     slots    the charter's row of recipes
     """
 
     def __init__(
-        self, database: Database, peppers: Mapping[int, bytes], slots: Sequence[str],
+        self, database: Database, peppers: Mapping[int, Pepper], slots: Sequence[str],
         caps: Mapping[str, int] = engine.CAPS,
     ) -> None:
         self._database = database
@@ -174,7 +174,7 @@ class Index:
     def _put(self, tx: Transaction, country: str, sent: Submission) -> None:
         pepper = self._peppers[sent.epoch]
         cut = (sent.indices[start : start + INDEX] for start in range(0, len(sent.indices), INDEX))
-        peppered = [hmac.digest(pepper, index, "sha256") for index in cut]
+        peppered = [pepper.mac(index) for index in cut]
         values: list[_Value] = [(v, r, sent.pair, sent.epoch) for r, v in zip(self._slots, peppered, strict=True)]
         tx.executemany(
             "INSERT INTO slots (handle, slot, country, peppered, recipe, pair, epoch) VALUES (?, ?, ?, ?, ?, ?, ?)",

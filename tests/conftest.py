@@ -19,10 +19,10 @@ from urllib.parse import quote
 import pytest
 import structlog
 from hypothesis import settings
+from parts import IN_CI, lack
 from posts import Pair, Posts
 
 ROOT = Path(__file__).parent.parent
-IN_CI = os.environ.get("CI") == "true"
 
 settings.register_profile("person", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -34,10 +34,6 @@ def _nobody_speaks_into_a_closed_file() -> Iterator[None]:
     """A test that opens a process's log must not leave it to the next one."""
     yield
     structlog.reset_defaults()
-
-
-def _lack(what: str) -> None:
-    (pytest.fail if IN_CI else pytest.skip)(what)
 
 
 def _folder_of_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -79,9 +75,9 @@ def kafka_bootstrap(tmp_path_factory) -> Iterator[str]:
         return
     scripts = ROOT / "infra" / "kafka"
     if not shutil.which("java"):
-        _lack("Apache Kafka needs Java: apt-get install openjdk-17-jre-headless")
+        lack("Apache Kafka needs Java: apt-get install openjdk-17-jre-headless")
     if not (scripts / "lib" / "complete").exists() and not shutil.which("mvn"):
-        _lack("Apache Kafka's jars come by Maven: apt-get install maven")
+        lack("Apache Kafka's jars come by Maven: apt-get install maven")
     home = _folder_of_run(tmp_path_factory) / "kafka"
 
     def start() -> str:
@@ -100,7 +96,7 @@ def kafka_bootstrap(tmp_path_factory) -> Iterator[str]:
 def openssl() -> None:
     """What makes the certificates of a trial region."""
     if not shutil.which("openssl"):
-        _lack("A trial region's certificates are made by openssl: apt-get install openssl")
+        lack("A trial region's certificates are made by openssl: apt-get install openssl")
 
 
 @pytest.fixture(scope="session")
@@ -111,10 +107,10 @@ def postgres_dsn(tmp_path_factory) -> Iterator[str]:
         yield given
         return
     if importlib.util.find_spec("psycopg") is None:
-        _lack("PostgreSQL stores need psycopg: pip install '.[postgres]'")
+        lack("PostgreSQL stores need psycopg: pip install '.[postgres]'")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3]))
     if not found:
-        _lack("PostgreSQL's server programs are missing: apt-get install postgresql")
+        lack("PostgreSQL's server programs are missing: apt-get install postgresql")
     with _shared(_folder_of_run(tmp_path_factory), "postgres", *_cluster(found[-1].parent)) as dsn:
         yield dsn
 
@@ -168,9 +164,9 @@ def softhsm(tmp_path_factory) -> Iterator[SoftHsm]:
     """A SoftHSM2 of this process: its library reads where its tokens are once, when it is loaded."""
     found = sorted(p for place in ("softhsm", "*/softhsm") for p in Path("/usr/lib").glob(f"{place}/libsofthsm2.so"))
     if not found or not shutil.which("softhsm2-util"):
-        _lack("Keys in a token are tried on SoftHSM2: apt-get install softhsm2")
+        lack("Keys in a token are tried on SoftHSM2: apt-get install softhsm2")
     if importlib.util.find_spec("pkcs11") is None:
-        _lack("Keys in a token need python-pkcs11: pip install '.[hsm]'")
+        lack("Keys in a token need python-pkcs11: pip install '.[hsm]'")
     home = tmp_path_factory.mktemp("softhsm")
     (home / "tokens").mkdir()
     (home / "conf").write_text(f"directories.tokendir = {home / 'tokens'}\nobjectstore.backend = file\n")

@@ -1,6 +1,6 @@
 """An honest refresh of a pair's key as what both holders say of it, to be said in any order or tampered with."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from events.messages import RefreshOffered, RefreshRevealed, ShareIntroduced
 from keys import refresh, shares
@@ -68,6 +68,4 @@ def introduction(digest: bytes, share: Share) -> ShareIntroduced:
 
 def shifted(digest: bytes, share: Share) -> ShareIntroduced:
     """A share that its holder has moved by something else, and knows."""
-    (other,) = [share.secret[:1] + bytes(31)]
-    moved = refresh.moved(replace(share), other, bytes(32), share.generation)
-    return introduction(digest, moved)
+    return introduction(digest, refresh.moved(share, b"\1" + bytes(31), bytes(32), share.generation))

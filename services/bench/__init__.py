@@ -2,7 +2,7 @@
 
 measure.py         rounds in turns, medians, ratios: the core, pure
 world.py           invented people and a region to measure with
-bare.py            libsodium's group operations without anything of ours around them
+bare.py            a backend's group operations without anything of ours around them
 token_country.py   a token's cost to the country whose person it is of
 token_holder.py    ... to a key holder
 token_pair.py      ... to both holders and the country together

@@ -19,6 +19,7 @@ from events.clock import SystemClock
 from events.database import open_database
 from events.ids import new_handle
 from events.messages import Submission
+from keys.pepper import SecretPepper
 from matching.index import INDEX, Index
 from services.bench import world
 from services.bench.measure import Figure, Stopwatch, in_turns, microseconds_each
@@ -67,7 +68,7 @@ def _batch(there: Sequence[bytes]) -> list[bytes]:
 class _Ours:
     def __init__(self, path: Path, pepper: bytes, there: Sequence[bytes]) -> None:
         self._database = open_database(f"sqlite:///{path}")
-        self._index = Index(self._database, {1: pepper}, SLOTS)
+        self._index = Index(self._database, {1: SecretPepper(pepper)}, SLOTS)
         self._index.create()
         self._at = SystemClock().now()
         self.take(there, world.ABROAD)

@@ -11,7 +11,6 @@ Refuses, and counts by reason, what a country may not say; a refused item harms 
 If we crash, the transaction that took an envelope is undone whole, and the envelope is read again.
 """
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -21,6 +20,7 @@ from events.clock import Clock
 from events.database import Transaction
 from events.messages import GrantChanged, Revocation, Submission
 from keys import labels, seal
+from keys.pepper import Pepper
 from matching import found
 from matching.found import Ending
 from matching.index import INDEX, Index
@@ -51,7 +51,7 @@ class Intake:
     """
 
     def __init__(
-        self, charter: Charter, *, index: Index, peppers: Mapping[int, bytes], store_key: bytes, clock: Clock
+        self, charter: Charter, *, index: Index, peppers: Mapping[int, Pepper], store_key: bytes, clock: Clock
     ) -> None:
         self._charter = charter
         self._index = index
@@ -199,7 +199,7 @@ class Intake:
 
     def _digest(self, sent: Submission) -> bytes:
         """Stands for a row; longer than an index, so it is never the digest of one."""
-        return hmac.digest(self._peppers[sent.epoch], labels.framed(sent.handle.encode(), sent.indices), "sha256")
+        return self._peppers[sent.epoch].mac(labels.framed(sent.handle.encode(), sent.indices))
 
     @staticmethod
     def _others_wait(tx: Transaction, country: str, pair: str) -> bool:

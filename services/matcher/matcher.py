@@ -14,6 +14,7 @@ from events.messages import Body, GrantChanged, MatchEnded, Outline, Revocation,
 from events.post import Fill, Post, PostStatus
 from events.stream import Stream
 from keys import seal
+from keys.pepper import SecretPepper
 from keys.ring import KeyRing, Purpose
 from matching import found
 from matching.found import Ending
@@ -52,7 +53,7 @@ class Matcher:
             me=me, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
         epoch = charter.matching_epoch
-        peppers = {epoch: _kept(ring, "pepper", f"{me}/pepper/{epoch}", clock)}
+        peppers = {epoch: SecretPepper(_kept(ring, "pepper", f"{me}/pepper/{epoch}", clock))}
         self._index = Index(database, peppers, charter.slots)
         store_key = _kept(ring, "store", _DEFERRED_KEY, clock)
         self._intake = Intake(charter, index=self._index, peppers=peppers, store_key=store_key, clock=clock)

@@ -136,7 +136,7 @@ def test_undisturbed_the_job_comes_to_what_it_should(undisturbed):
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_killed_at_some_moments_of_the_job_it_comes_to_the_same(job, undisturbed, victim, at, done):
     ran = job(victim, at, done=done)
-    assert ran.deaths == 1 or ran.fuse.passed < at
+    assert ran.deaths == 1
     assert ran.outcome() == undisturbed
 
 
@@ -145,7 +145,7 @@ def test_killed_at_some_moments_of_the_job_it_comes_to_the_same(job, undisturbed
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_killed_at_every_moment_of_the_job_it_comes_to_the_same(job, undisturbed, victim, done):
-    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed) > 58
+    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed) > 80
 
 
 @pytest.mark.parametrize("victim", ["KH", "TH.holder", "matcher"])

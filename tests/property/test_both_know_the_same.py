@@ -266,6 +266,8 @@ class Countries(RuleBasedStateMachine):
         self.nodes["KH"].publishes(kh)
         self.nodes["TH"].publishes(th)
         self.ticks(2)
+        alone = ["TOLD" if other == "tell" else "NONE" for other in (th, kh)]
+        assert [node.state for node in self.nodes.values()] == (["BOTH_TOLD"] * 2 if kh == th == "tell" else alone)
 
     @rule(acts=st.lists(ACTS, max_size=5), ahead=st.booleans(), ticks=st.sampled_from([1, 1, 1, 2, QUIET]))
     def people_act_and_ticks_begin(self, acts, ahead, ticks):

@@ -16,7 +16,7 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
 @pytest.fixture
-def loaded(monkeypatch):
+def loaded():
     """All backends that load; in CI, all that can be had. One alone would agree with itself."""
     found = []
     for name in backends.NAMES:
@@ -120,7 +120,7 @@ def agree(loaded, operations):
 
 
 def test_backends_agree_on_thousands_of_random_operations(loaded):
-    agree(loaded, 10_000)
+    assert all(False in refused for refused in agree(loaded, 10_000).values())
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from events.database import open_database
 from events.messages import Revocation, Submission
+from keys.pepper import SecretPepper
 from matching import engine, found
 from matching.index import Index
 from matching.policy import Deny
@@ -14,7 +15,7 @@ from matching.policy import Deny
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SLOTS = ("DOC", "FULL", "FULL", "BYX")
 CAPS = {"DOC": 3, "FULL": 2}
-PEPPERS = {1: b"p" * 32, 2: b"q" * 32}
+PEPPERS = {1: SecretPepper(b"p" * 32), 2: SecretPepper(b"q" * 32)}
 
 HANDLES = st.integers(0, 9)
 VALUES = st.lists(st.sampled_from([0, 0, 1, 2]), min_size=len(SLOTS), max_size=len(SLOTS))

@@ -6,13 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from parts import lack
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is missing. On Debian: apt-get install make")
 
 
 def test_where_the_embedded_broker_does_not_exist_the_last_line_says_where_it_does(tmp_path):
+    if shutil.which("make") is None:
+        lack("make is missing. On Debian: apt-get install make")
     for name in ("Makefile", "pyproject.toml", "constraints.txt", "requirements-demo.txt"):
         shutil.copy(ROOT / name, tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"

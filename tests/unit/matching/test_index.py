@@ -5,6 +5,7 @@ import pytest
 
 from events.database import open_database
 from events.messages import GrantChanged, MatchEnded, Revocation, Submission
+from keys.pepper import SecretPepper
 from matching import engine, found
 from matching.index import Index
 from matching.policy import Allow, Deny
@@ -12,7 +13,7 @@ from matching.policy import Allow, Deny
 SLOTS = ("DOC", "FULL", "FULL", "BYX", "BYX")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=90)
-PEPPER = b"p" * 32
+PEPPER = SecretPepper(b"p" * 32)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -31,7 +32,7 @@ def database(request):
 
 @pytest.fixture
 def index(database):
-    made = Index(database, {1: PEPPER, 2: b"q" * 32}, SLOTS)
+    made = Index(database, {1: PEPPER, 2: SecretPepper(b"q" * 32)}, SLOTS)
     made.create()
     return made
 

@@ -253,10 +253,8 @@ def test_what_is_revealed_opens_with_nothing_that_is_left_after_the_refresh(smal
     for holder in (kh, th):
         for version in holder._ring.versions("refresh"):
             assert (version.state, version.secret) == ("destroyed", None)
-        kept = (small.folder / f"{holder.me}.ring").read_text()
         with pytest.raises(UnknownKey):
             holder._ring.secret("refresh", "KH-TH/1/1")
-        assert '"refresh"' in kept
 
 
 def test_a_holder_started_again_after_a_refresh_has_the_new_share_and_misses_no_destroyed_one(
@@ -327,7 +325,8 @@ def test_killed_at_every_step_a_holder_goes_on_and_ends_with_one_new_share(
         except Killed:
             deaths += 1
             holders[victim] = open_holder(region, victim)
-            holders[victim].refreshes.ask(PAIR, "cus") if state(holders[victim]) == ("rest", 0) else None
+            if state(holders[victim]) == ("rest", 0):
+                holders[victim].refreshes.ask(PAIR, "cus")
             settle(*holders.values(), *countries)
             close(countries)
             settle(*holders.values(), *countries)
@@ -392,5 +391,5 @@ def test_custodians_reviewers_and_operators_see_how_far_it_is_and_nobody_else(cl
 
 def test_another_pair_is_refused_in_a_sentence(client):
     answer = client.post("/api/refreshes", json={"pair": "LA-VN"}, headers=of("cus"))
-    assert answer.status_code in {404, 409, 422}
+    assert answer.status_code == 404
     assert "no share of that pair" in answer.json()["detail"]
