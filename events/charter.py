@@ -37,8 +37,8 @@ class SigningKey(Value):
 
     id: str
     public: Hex32
-    valid_from: datetime
-    valid_until: datetime
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime
     last: tuple[LastSigned, ...] | None = None
 
     def counts_at(self, topic: str, partition: int, epoch: int, seq: int) -> bool:
@@ -81,8 +81,8 @@ class Allowance(Value):
     country: Country
     pair: PairName
     count: int = Field(gt=0)
-    valid_from: datetime
-    valid_until: datetime
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime
     reason: str
 
 
@@ -215,10 +215,10 @@ class Charter(Draft):
         first, second = countries_of(pair)
         return f"{first}.holder", f"{second}.holder"
 
-    def allowed(self, holder: str, country: str, pair: str, at: datetime) -> int:
-        """What the allowances that stand at this time add up to, for one holder, country and pair."""
-        return sum(
-            a.count
+    def standing(self, holder: str, country: str, pair: str, at: datetime) -> tuple[Allowance, ...]:
+        """The allowances that stand at this time, for one holder, country and pair."""
+        return tuple(
+            a
             for a in self.allowances
             if (a.holder, a.country, a.pair) == (holder, country, pair) and a.valid_from <= at < a.valid_until
         )

@@ -10,6 +10,11 @@ LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 """Before every time that anybody tells."""
 
 
+def day_of(at: datetime) -> int:
+    """The number of a day in UTC, from 1 January 1970."""
+    return int(at.timestamp() // 86400)
+
+
 class Clock(Protocol):
     """Tells the time: aware, in UTC. It may go back; whoever must not, remembers where it was."""
 

@@ -2,8 +2,8 @@
 
 The rbcl wheel carries libsodium as text in its source and unpacks it into a new temporary file at each import, and
 leaves it there. It is never imported here: its library is unpacked once, into a folder of this Python environment
-that only its owner may enter, and loaded from there. Only keys.backend and keys.sodium import this file, and services.bench, which
-measures what a bare call costs.
+that only its owner may enter, and loaded from there. Only keys.backend and keys.sodium import this file, and
+services.bench, which measures what a bare call costs.
 """
 
 import ctypes

@@ -205,7 +205,7 @@ def keys_refresh(
     """Have the own key holder refresh its shares: new shares, the same keys. Shows each step until it is done."""
     from services.custodian.refresh import address_of, refresh
 
-    if not refresh(address_of(home, None if home else url), token_file, pair, as_json=as_json):
+    if not refresh(address_of(home, url), token_file, pair, as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -64,7 +64,7 @@ class Boxes(Suite):
 
 
 class Hashes(Suite):
-    """HMAC-SHA256, as the pepper uses it: key, message, tag (the first bytes of the hash, perhaps), whether it is one."""
+    """HMAC-SHA256, as the pepper uses it: key, message, tag (or its first bytes), whether it is one."""
 
     vectors: tuple[tuple[bytes, bytes, bytes, bool], ...]
 

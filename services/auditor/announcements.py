@@ -146,7 +146,7 @@ def check_shares(charter: Charter, learned: Announcements, findings: Findings) -
                 "share_missing", topics[holder], about=pair,
                 holder=holder, pair=pair, key_epoch=charter.matching_epoch, generation=newest,
             )  # fmt: skip
-    for pair, epoch in sorted({(pair, epoch) for pair, epoch, *_ in learned.shares}):
+    for pair, epoch in sorted(learned.offers):
         _check_refreshed(learned, pair, epoch, findings)
 
 

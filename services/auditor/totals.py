@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from events.charter import Charter
+from events.clock import day_of
 from services.auditor.announcements import Told
 from services.auditor.findings import Findings
 from services.auditor.report import TotalRow
@@ -87,7 +88,7 @@ class Books:
     def _check_quota(self, account: Account, holder: str, findings: Findings) -> None:
         for told in self.told[account].get(holder, ()):
             daily, extra = self.charter.quota_per_day, self._allowances(account, holder, told.at)
-            days = _day(told.at) - _day(self.heard[holder].first) + 1
+            days = day_of(told.at) - day_of(self.heard[holder].first) + 1
             if told.most_in_a_day > daily + extra:
                 count, span, most = told.most_in_a_day, "one day", daily + extra
             elif told.count > daily * days + extra:
@@ -157,8 +158,3 @@ def _check_growth(account: Account, totals: Sequence[Told], findings: Findings) 
                     kind=kind, country=account.country, pair=account.pair, key_epoch=account.epoch,
                     before=before, after=after,
                 )  # fmt: skip
-
-
-def _day(at: datetime) -> int:
-    """Days are counted in UTC, from 1970. Whatever time a writer invents, it has such a number."""
-    return int(at.timestamp() // 86400)

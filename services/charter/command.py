@@ -23,10 +23,12 @@ from events.errors import CharterInvalid, StoreUnavailable
 from events.outbox import last_sealed
 from events.succession import QUORUM, SignedCharter, quorums, read_charter
 from keys.errors import KeysError
+from keys.files import sync_folder
 from keys.kek import Source, source
 from services.charter import drafts, homes, roots, signing, tables
 from services.charter.words import differences
 from services.runtime.errors import InputInvalid
+from services.runtime.party import schema_of
 
 _PUBLIC = TypeAdapter[Member | homes.Offer](Member | homes.Offer)
 _LAST = TypeAdapter[tuple[LastSigned, ...]](tuple[LastSigned, ...])
@@ -75,7 +77,7 @@ def last(home: Path, party: str | None, database_file: Path | None) -> None:
         if not database_file and not store.exists():
             raise InputInvalid(f"{home} has no store.db: name the party's home, or its database with --database-file.")
         address = database_file.read_text(encoding="utf-8").strip() if database_file else f"sqlite:///{store}"
-        schema = "samaki_" + (party or home.name).lower().replace(".", "_")
+        schema = schema_of(party or home.name)
         with closing(open_database(address, schema=schema)) as database, database.reading() as tx:
             typer.echo(_LAST.dump_json(last_sealed(tx), indent=2).decode())
 
@@ -292,11 +294,20 @@ def _announced(under: Source, whose: str) -> Source:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """A file that is not there yet, durable. Nothing secret stands in it."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """A file that is not there yet, whole or not at all, durable. Nothing secret stands in it."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)
+        except FileExistsError as error:
+            raise FileExistsError(error.errno, error.strerror, str(path)) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 @contextmanager

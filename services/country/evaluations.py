@@ -25,7 +25,7 @@ import structlog
 
 from events import generations
 from events.charter import Charter, Topic
-from events.clock import Clock
+from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
 from events.errors import NotYet, Refused
@@ -155,7 +155,9 @@ class Evaluations:
         if charter.cover:
             return charter.cover_evaluations
         now = self._clock.now()
-        allowed = min(charter.allowed(h, self._country, pair, now) for h in charter.holders_of(pair))
+        allowed = min(
+            sum(a.count for a in charter.standing(h, self._country, pair, now)) for h in charter.holders_of(pair)
+        )
         allowed = 0 if pair in self._without_allowance else allowed
         return min(charter.batch_limit, charter.quota_per_day + allowed)
 
@@ -221,7 +223,7 @@ class Evaluations:
         if isinstance(item, Evaluated):
             batches.keep_answer(tx, holder, item)
         else:
-            batches.keep_refusal(tx, holder, item, int(self._clock.now().timestamp() // 86400))
+            batches.keep_refusal(tx, holder, item, day_of(self._clock.now()))
 
     def settle(self) -> int:
         """Finish every batch that both holders have answered; look at refusals, and ask again whose time has come."""

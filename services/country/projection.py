@@ -68,15 +68,10 @@ _STATES = {
 
 
 def _revoked(tx: Transaction, event: TokensRevoked) -> None:
-    """A `tell` that waits for a second person was about these tokens: it is over with them."""
-    of_country = "person_id = ? AND country = (SELECT country FROM handles WHERE handle = ?)"
     tx.execute(
-        f"UPDATE publications SET state = 'revoked', reason = ?, batch = NULL WHERE {of_country}",  # noqa: S608  ours
+        "UPDATE publications SET state = 'revoked', reason = ?, batch = NULL"
+        " WHERE person_id = ? AND country = (SELECT country FROM handles WHERE handle = ?)",
         (event.reason, str(event.person_id), event.handle),
-    )
-    tx.execute(
-        f"DELETE FROM awaiting WHERE kind = 'tell' AND {of_country}",  # noqa: S608  ours
-        (str(event.person_id), event.handle),
     )
 
 

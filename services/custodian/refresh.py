@@ -31,10 +31,10 @@ Row = Mapping[str, Any]
 
 def address_of(home: Path | None, url: str | None) -> str:
     """Where the holder answers. Raises SettingsInvalid, InputInvalid."""
-    if (home is None) == (url is None):
-        raise SettingsInvalid("Give the key holder's --home or its --url, one of the two.")
     if home is None:
-        return str(url)
+        if url is None:
+            raise SettingsInvalid("Give the key holder's --home or its --url.")
+        return url
     try:
         return f"http://127.0.0.1:{int((home / 'port').read_text(encoding='ascii'))}"
     except (OSError, ValueError) as error:

@@ -45,7 +45,8 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS holder_told (
         country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL,
         PRIMARY KEY (country, pair, epoch))""",
-    # refreshes that this holder is to begin, or gave up (failed: why); staff: who asked, '' where the period was over
+    # refreshes that this holder is to begin, or gave up (failed: why); staff, asked_at:
+    # who asked and when, kept as evidence; staff is '' where the period was over
     """CREATE TABLE IF NOT EXISTS holder_refreshes (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, reason TEXT NOT NULL,
         staff TEXT NOT NULL, asked_at TEXT NOT NULL, failed TEXT NOT NULL, PRIMARY KEY (pair, epoch, generation))""",
@@ -84,11 +85,6 @@ class Usage:
     spent: int
     total: int
     most_in_a_day: int
-
-
-def day_of(at: datetime) -> int:
-    """The number of a day in UTC, from 1 January 1970."""
-    return int(at.timestamp() // 86400)
 
 
 def keep(tx: Transaction, digest: bytes, country: str, asked: EvaluationAsked, tick: int) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from events.charter import Allowance, Charter, Topic
-from events.clock import Clock
+from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed
@@ -102,20 +102,15 @@ class KeyHolder:
         daily, standing = self.charter.quota_per_day, self.allowances(country, pair)
         if not standing:
             return daily
-        since = min(book.day_of(a.valid_from) for a in standing)
-        today = book.day_of(self.clock.now())
+        since = min(day_of(a.valid_from) for a in standing)
+        today = day_of(self.clock.now())
         with nullcontext(tx) if tx is not None else self.database.reading() as read:
             earlier = book.spent(read, country, pair, since=since, before=today)
         return quota.limit_of(daily, sum(a.count for a in standing), earlier)
 
     def allowances(self, country: str, pair: str) -> tuple[Allowance, ...]:
         """What was approved beyond the daily quota, and stands now."""
-        now = self.clock.now()
-        return tuple(
-            a
-            for a in self.charter.allowances
-            if (a.holder, a.country, a.pair) == (self.me, country, pair) and a.valid_from <= now < a.valid_until
-        )
+        return self.charter.standing(self.me, country, pair, self.clock.now())
 
     def status(self) -> PostStatus:
         return self._post.status()
@@ -183,7 +178,7 @@ class KeyHolder:
         country, pair = request.country, request.asked.pair
         limit = self.limit(country, pair)
         with self.database.transaction() as tx:
-            verdict = book.count(tx, request, limit, book.day_of(self.clock.now()))
+            verdict = book.count(tx, request, limit, day_of(self.clock.now()))
         if isinstance(verdict, quota.Allow):
             return None
         again = None if verdict.retry_day is None else _start_of(verdict.retry_day)
@@ -214,7 +209,7 @@ class KeyHolder:
         )
         with self.database.transaction() as tx:
             self._write(tx, request.country, answer, asked.n)
-            book.answered(tx, request, book.day_of(self.clock.now()), self._tick())
+            book.answered(tx, request, day_of(self.clock.now()), self._tick())
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         with self.database.transaction() as tx:
@@ -280,7 +275,7 @@ class KeyHolder:
         if topic.reader is None:
             return
         book.owe_again(tx, topic.reader)
-        today = book.day_of(self.clock.now())
+        today = day_of(self.clock.now())
         for pair in self.shares.pairs:
             if topic.reader in pair.split("-"):
                 book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair, tx), today)
@@ -305,7 +300,7 @@ class KeyHolder:
         return bool(totals)
 
     def _tidy(self) -> bool:
-        today = book.day_of(self.clock.now())
+        today = day_of(self.clock.now())
         if self._seen.get("day") == today:
             return False
         with self.database.transaction() as tx:

@@ -34,7 +34,7 @@ from keys.errors import KeysError
 from keys.refresh import Part, Place
 from keys.ring import KeyRing, KeyVersion
 from services.keyholder import book
-from services.keyholder.shares import Shares
+from services.keyholder.shares import Shares, generations_in, key_id
 
 log = structlog.get_logger()
 
@@ -200,7 +200,7 @@ class Refreshes:
         if self._clock.now() < made + timedelta(days=self._charter.refresh_days):
             return False
         with self._db.transaction() as tx:
-            return self._want(tx, pair, "cryptoperiod", "", most=generations.MOST - 1)
+            return self._want(tx, pair, "cryptoperiod", "")
 
     def _offer(self, standing: Standing) -> None:
         """Draw our part and offer it. If we crash before the offer is written, the part is in the ring, and is taken.
@@ -263,8 +263,8 @@ class Refreshes:
         newest = standing.newest if not standing.fault else None
         alive = [(g, v) for g, v in self._parts(standing.pair).items() if v.state != "destroyed"]
         over = [v.id for g, v in alive if g not in {newest, standing.wanted}]
-        for key_id in over:
-            self._ring.destroy("refresh", key_id)
+        for name in over:
+            self._ring.destroy("refresh", name)
         return bool(over)
 
     def _destroy_shares(self, standing: Standing, active: int) -> bool:
@@ -317,20 +317,20 @@ class Refreshes:
             spent=part is not None and part.state == "destroyed",
         )
 
-    def _want(self, tx: Transaction, pair: str, reason: str, staff: str, most: int | None = None) -> bool:
+    def _want(self, tx: Transaction, pair: str, reason: str, staff: str) -> bool:
         """Write down that a refresh is to begin, unless one is under way. Returns whether it was written.
 
-        most    a generation above which nothing is begun, silently
-        raises  Refused: all generations of the epoch are used up
+        Raises Refused where somebody asks and all generations of the epoch are used up; where only the period is over,
+        nothing is begun then.
         """
         standing, epoch = self._standing(tx, pair), self._charter.matching_epoch
         if standing.wanted is not None or (standing.newest is not None and not standing.fault):
             return False
         used = [standing.active or 0, standing.newest or 0, *standing.held, *self._parts(pair)]
         generation = max(used) + 1
-        if most is not None and generation > most:
-            return False
         if generation >= generations.MOST:
+            if reason == "cryptoperiod":
+                return False
             raise Refused(
                 "no_more_generations", f"The key of {pair} was refreshed {generations.MOST - 1} times in this epoch, "
                 "which is all there can be: agree on a new epoch."
@@ -366,9 +366,7 @@ class Refreshes:
 
     def _parts(self, pair: str) -> dict[int, KeyVersion]:
         """Generation -> the part that this holder has, or had, for the refresh that makes it."""
-        prefix = f"{pair}/{self._charter.matching_epoch}/"
-        found = [version for version in self._ring.versions("refresh") if version.id.startswith(prefix)]
-        return {int(version.id.removeprefix(prefix)): version for version in found}
+        return generations_in(self._ring, "refresh", pair, self._charter.matching_epoch)
 
     def _kept_part(self, pair: str, generation: int) -> Part | None:
         version = self._parts(pair).get(generation)
@@ -376,8 +374,8 @@ class Refreshes:
 
     def _new_part(self, pair: str, generation: int) -> Part:
         part = refresh.draw()
-        key_id = f"{pair}/{self._charter.matching_epoch}/{generation}"
-        self._ring.add("refresh", key_id, part.secret, public=part.offered, valid_from=self._clock.now())
+        place = key_id(pair, self._charter.matching_epoch, generation)
+        self._ring.add("refresh", place, part.secret, public=part.offered, valid_from=self._clock.now())
         return part
 
     def _part(self, standing: Standing) -> Part:

@@ -16,8 +16,21 @@ from events.messages import ShareIntroduced
 from events.post import Post
 from keys import shares
 from keys.errors import UnknownKey
-from keys.ring import KeyRing, KeyVersion
+from keys.ring import KeyRing, KeyVersion, Purpose
 from keys.shares import Share
+
+
+def key_id(pair: str, epoch: int, generation: int) -> str:
+    """Under which a holder's ring keeps its share of a generation, and what moved it there."""
+    return f"{pair}/{epoch}/{generation}"
+
+
+def generations_in(ring: KeyRing, purpose: Purpose, pair: str, epoch: int) -> dict[int, KeyVersion]:
+    """Generation -> what the ring has of it, a tombstone too."""
+    prefix = key_id(pair, epoch, 0)[:-1]
+    found = [version for version in ring.versions(purpose) if version.id.startswith(prefix)]
+    return {int(version.id.removeprefix(prefix)): version for version in found}
+
 
 
 class Shares:
@@ -88,7 +101,7 @@ class Shares:
     # ---- within
 
     def _key_id(self, pair: str, generation: int) -> str:
-        return f"{pair}/{self._charter.matching_epoch}/{generation}"
+        return key_id(pair, self._charter.matching_epoch, generation)
 
     def _announced(self, pair: str) -> set[int]:
         with self._db.reading() as tx:
@@ -100,9 +113,7 @@ class Shares:
 
     def _kept(self, pair: str) -> dict[int, KeyVersion]:
         """Generation -> what the ring has of it, a tombstone too."""
-        prefix = self._key_id(pair, 0)[:-1]
-        found = [version for version in self._ring.versions("share") if version.id.startswith(prefix)]
-        return {int(version.id.removeprefix(prefix)): version for version in found}
+        return generations_in(self._ring, "share", pair, self._charter.matching_epoch)
 
     def _draw(self, pair: str) -> None:
         if 0 in self._kept(pair):

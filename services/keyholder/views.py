@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from events.charter import Allowance
+from events.clock import day_of
 from events.model import countries_of
 from events.post import PostStatus
 from services.keyholder import book
@@ -72,7 +73,7 @@ def metrics(holder: KeyHolder) -> dict[str, int]:
 
 def quotas(holder: KeyHolder) -> Sequence[Quota]:
     """Each pair's two countries, those that have asked nothing too."""
-    today = book.day_of(holder.clock.now())
+    today = day_of(holder.clock.now())
     with holder.database.reading() as tx:
         used = {(u.pair, u.country): u for u in book.usage(tx, holder.charter.matching_epoch)}
     return [

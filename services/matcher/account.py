@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from events.charter import Charter
-from events.clock import Clock
+from events.clock import Clock, day_of
 from events.database import Transaction
 from events.messages import AcceptedTotal
 from keys import quota
@@ -91,7 +91,7 @@ class Account:
             (country, pair),
         )
         window = quota.Window(*rows[0]) if rows else quota.Window(0, 0)
-        return quota.ask(window, self._width, self._limit(tx, country, pair), _day(self._clock.now()))
+        return quota.ask(window, self._width, self._limit(tx, country, pair), day_of(self._clock.now()))
 
     def _limit(self, tx: Transaction, country: str, pair: str) -> int:
         """A token needs an answer of both holders, so only what both allow beyond the day's number comes on top.
@@ -102,24 +102,15 @@ class Account:
 
     def _limit_by(self, tx: Transaction, holder: str, country: str, pair: str) -> int:
         now, daily = self._clock.now(), self._charter.intake_per_day
-        standing = [
-            a
-            for a in self._charter.allowances
-            if (a.holder, a.country, a.pair) == (holder, country, pair) and a.valid_from <= now < a.valid_until
-        ]
+        standing = self._charter.standing(holder, country, pair, now)
         if not standing:
             return daily
-        since = min(_day(a.valid_from) for a in standing)
+        since = min(day_of(a.valid_from) for a in standing)
         rows = tx.execute(
             "SELECT count FROM matcher_days WHERE country = ? AND pair = ? AND day >= ? AND day < ?",
-            (country, pair, since, _day(now)),
+            (country, pair, since, day_of(now)),
         )
         return quota.limit_of(daily, sum(a.count for a in standing), [count for (count,) in rows])
 
     def _span_at(self, at: datetime) -> int:
         return int(at.timestamp() // self._charter.totals_seconds)
-
-
-def _day(at: datetime) -> int:
-    """The number of a day in UTC, from 1 January 1970."""
-    return int(at.timestamp() // 86400)

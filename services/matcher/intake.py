@@ -85,7 +85,7 @@ class Intake:
             else:
                 endings = self._take_away(tx, country, sent.handle)
             sent = sent.model_copy(update={"grant": "hold"}) if known.held else sent
-        if not is_repeated:
+        if known is not None and not is_repeated:
             found.renewed(tx, sent.handle)
         self._place(tx, country, sent)
         return endings
@@ -138,7 +138,7 @@ class Intake:
             if not self.account.has_room(tx, country, pair):
                 break
             tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
-            self._accept(tx, country, self._opened(handle, bytes(item)))
+            self._accept(tx, country, self._opened(handle, bytes(item)), is_new=True)  # else it had not waited
             taken += 1
         return taken
 
@@ -166,22 +166,23 @@ class Intake:
 
     def _place(self, tx: Transaction, country: str, sent: Submission) -> None:
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
-        if self._was_taken(tx, sent) or (
+        is_new = not self._was_taken(tx, sent)
+        if not is_new or (
             not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
         ):
-            self._accept(tx, country, sent)
+            self._accept(tx, country, sent, is_new=is_new)
         else:
             tx.execute(
                 "INSERT INTO matcher_deferred (handle, country, pair, item) VALUES (?, ?, ?, ?)",
                 (sent.handle, country, sent.pair, self._sealed(sent)),
             )
 
-    def _accept(self, tx: Transaction, country: str, sent: Submission) -> None:
+    def _accept(self, tx: Transaction, country: str, sent: Submission, *, is_new: bool) -> None:
         """Into the index, and, if it never was there, on the account."""
         result = self._index.submit(tx, country, sent, at=self._clock.now())
         if isinstance(result, Deny):
             refuse(tx, result.reason)
-        elif not self._was_taken(tx, sent):
+        elif is_new:
             self.account.spend(tx, country, sent.pair, sent.epoch)
             tx.execute("INSERT INTO matcher_taken VALUES (?)", (self._digest(sent),))
 

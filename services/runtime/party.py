@@ -37,6 +37,11 @@ class Parts(TypedDict):
     clock: Clock
 
 
+def schema_of(party: str) -> str:
+    """Where a party's tables stand in PostgreSQL."""
+    return "samaki_" + party.lower().replace(".", "_")
+
+
 @dataclass(frozen=True)
 class Party:
     """One party and its parts. `kek` is the key-encryption key that opened the ring."""
@@ -64,7 +69,7 @@ def load_party(settings: PartySettings) -> Party:
         charter=charter,
         digest=signed.region_digest,
         ring=ring,
-        database=open_database(settings.database_url, schema="samaki_" + party.lower().replace(".", "_")),
+        database=open_database(settings.database_url, schema=schema_of(party)),
         stream=KafkaStream(",".join(settings.bootstrap), f"{charter.region}.", tls=_tls(settings)),
         clock=clock,
     )

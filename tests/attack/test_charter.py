@@ -207,6 +207,19 @@ def test_a_keys_time_is_not_made_longer_nor_its_public_part_another(charter):
             signed(payload, charter, THREE)
 
 
+def test_a_key_whose_time_says_no_zone_stands_in_no_charter(charter):
+    """Two roots of one member could stop every reader with it: such a time cannot be held against any other."""
+
+    new = offer("KH", 2)
+    zoneless = {name: getattr(new.key, name).replace(tzinfo=None) for name in ("valid_from", "valid_until")}
+
+    def change(draft):
+        return changed_key(drafts.with_key(draft, new), new.key.id, **zoneless)
+
+    with pytest.raises(CharterInvalid, match="timezone"):
+        signed(following(charter, change), charter, ["KH"])
+
+
 def test_a_thief_of_an_online_key_cannot_introduce_a_successor(tmp_path):
     """Not as a root, not with the command, not on `keys.*`, not by sealing under a key that no root has named."""
     with LiveRegion(tmp_path / "region", ("KH", "TH"), roots=ROOTS) as region:
