@@ -16,6 +16,7 @@ from services.auditor.report import Report
 from services.auditor.streams import audit
 
 PAIR = "KH-TH"
+KEYS = "keys.KH.holder"
 PARTIES = ("KH", "TH", "KH.holder", "TH.holder", "matcher")
 
 

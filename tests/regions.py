@@ -260,6 +260,10 @@ def person(record_id: str, **columns: str) -> dict[str, str]:
     return row | columns
 
 
+def people(count: int, **columns: str) -> list[dict[str, str]]:
+    return [person(f"R{i}", prs_IdentityNumber=f"K729{i}", **columns) for i in range(count)]
+
+
 def csv_of(rows: Iterable[dict[str, str]]) -> bytes:
     listed = list(rows)
     header = [*COLUMNS, *sorted({name for row in listed for name in row} - set(COLUMNS))]

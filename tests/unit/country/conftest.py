@@ -1,4 +1,4 @@
-"""A small region whose parties know each other, copied for every test; and one country's node behind its HTTP edge."""
+"""A small region whose parties know each other, copied for each test; one country's node behind its edge; people."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,12 +8,22 @@ import pytest
 from regions import LiveRegion, regions_in
 from starlette.testclient import TestClient
 
+from events.base import Act, Actor, Purpose, Role
 from services.country import main
 from services.country.settings import CountrySettings
 from services.runtime.logs import Log, silent
 from services.runtime.loop import Pump
 
 COUNTRIES = ("KH", "LA", "TH")
+STAFF = {
+    "nurse": ("clinic", Role.FIRST_RESPONDER),
+    "another nurse": ("clinic", Role.FIRST_RESPONDER),
+    "police": ("police", Role.CASE_WORKER),
+    "officer": ("data-protection", Role.DATA_PROTECTION_OFFICER),
+    "colleague": ("welfare-office", Role.CASE_WORKER),
+    "another authority": ("immigration", Role.IDENTIFICATION_AUTHORITY),
+    "another focal": ("ministry", Role.TRM_FOCAL_POINT),
+}
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +47,11 @@ def new_region(tmp_path: Path) -> Iterator[Callable[..., LiveRegion]]:
 
 
 @pytest.fixture
+def node(region):
+    return region.nodes["KH"]
+
+
+@pytest.fixture
 def app_of() -> Callable[..., Any]:
     """A node's application, as its process makes it."""
 
@@ -56,5 +71,41 @@ def client_of(app_of: Callable[..., Any]) -> Callable[..., TestClient]:
         headers = {"Authorization": f"Bearer {region.region.token(country, staff)}"} if staff else {}
         app = app_of(region, country, **more)
         return TestClient(app, base_url="http://127.0.0.1", headers=headers, follow_redirects=False)
+
+    return make
+
+
+# ---- people of KH
+
+
+@pytest.fixture
+def act(region):
+    """An act at KH, now: of the founded staff, or of somebody of another organisation."""
+
+    def make(staff: str) -> Act:
+        if staff not in STAFF:
+            return region.act("KH", staff)
+        organisation, role = STAFF[staff]
+        return Act(
+            at=region.clock.now(),
+            by=Actor(staff=staff, organisation=organisation, role=role),
+            purpose=Purpose.PROTECTION,
+        )
+
+    return make
+
+
+@pytest.fixture
+def desk(region):
+    return region.nodes["KH"].desk
+
+
+@pytest.fixture
+def opened(region, desk, act):
+    """Open a case; returns its id."""
+
+    def make(staff: str = "worker", age_status: str = "adult"):
+        today = region.clock.now().date()
+        return desk.report(act(staff), reported_on=today, source="self", age_status=age_status, summary="her story")[0]
 
     return make

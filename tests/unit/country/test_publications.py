@@ -3,18 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from desks import refused
 from regions import person
 
 from events.base import Actor, Purpose, Role
-from events.errors import Refused
 from events.linkage import GrantSet, TokensPublished, TokensRevoked
 from events.messages import GrantChanged, Revocation, Submission
 from events.person import Document, Name, person_stream
-
-
-@pytest.fixture
-def node(region):
-    return region.nodes["KH"]
 
 
 @pytest.fixture
@@ -31,10 +26,6 @@ def history(region, node):
         return [e for e in node._store.history(person_stream(person_id)) if isinstance(e, kinds)]
 
     return make
-
-
-def refused(*codes: str):
-    return pytest.raises(Refused, check=lambda error: error.code in codes)
 
 
 def waiting(node, focal) -> dict[str, object]:

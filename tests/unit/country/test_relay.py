@@ -2,22 +2,12 @@
 
 from datetime import timedelta
 
-import pytest
-from regions import person
+from regions import people, person
 
 from events.linkage import TokensPublished
 from events.messages import GrantChanged, Outline, Revocation, Submission
 from events.person import Name
 from services.country import relay
-
-
-@pytest.fixture
-def node(region):
-    return region.nodes["KH"]
-
-
-def people(count: int, **columns: str) -> list[dict[str, str]]:
-    return [person(f"R{i}", prs_IdentityNumber=f"K729{i}", **columns) for i in range(count)]
 
 
 def set_grant(region, grant: str, reference: str = "A") -> None:

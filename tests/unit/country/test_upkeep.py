@@ -18,11 +18,6 @@ DAY = 86400
 
 
 @pytest.fixture
-def node(region):
-    return region.nodes["KH"]
-
-
-@pytest.fixture
 def history(region):
     """The events of a kind that the node knows of a person."""
 

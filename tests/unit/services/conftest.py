@@ -230,3 +230,20 @@ def trio(region, fake_country, open_matcher, pass_ticks):
 
     run(2)
     return kh, th, matcher, run
+
+
+@pytest.fixture
+def narrow(new_region, tmp_path):
+    """Two rows of two slots a day."""
+    return new_region(tmp_path, intake_per_day=4, totals_seconds=600, tick_seconds=60)
+
+
+@pytest.fixture
+def narrow_trio(narrow, fake_country, open_matcher, pass_ticks):
+    kh, th, matcher = fake_country(narrow, "KH"), fake_country(narrow, "TH"), open_matcher(narrow)
+
+    def run(ticks: int = 1) -> None:
+        pass_ticks(narrow, kh, th, matcher, ticks=ticks)
+
+    run(2)
+    return kh, th, matcher, run
