@@ -68,7 +68,7 @@ def _batch(there: Sequence[bytes]) -> list[bytes]:
 class _Ours:
     def __init__(self, path: Path, pepper: bytes, there: Sequence[bytes]) -> None:
         self._database = open_database(f"sqlite:///{path}")
-        self._index = Index(self._database, {1: SecretPepper(pepper)}, SLOTS)
+        self._index = Index(self._database, lambda _pair, _epoch, kept=SecretPepper(pepper): kept, SLOTS)
         self._index.create()
         self._at = SystemClock().now()
         self.take(there, world.ABROAD)
