@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from events import introductions
 from events.charter import Charter
 from events.database import Database, Transaction
 from events.errors import Refused
@@ -62,7 +63,7 @@ class Directory:
         self._digest = charter_digest
 
     def create(self) -> None:
-        self._database.create(_TABLES)
+        self._database.create((*_TABLES, *introductions.TABLES))
 
     def learn(self, tx: Transaction, writer: str, item: Item) -> None:
         """Take one announcement of `writer` to heart; again changes nothing. Raises Refused."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from events import introductions
 from events.answers import Answers
 from events.chain import Verdict, last_epoch
 from events.charter import Charter, SigningKey, Topic
@@ -242,6 +243,8 @@ class Round:
         try:
             with self._tx.savepoint():
                 self._handlers[header.kind](self._tx, header, body)
+                if header.kind == "keys":
+                    introductions.keep(self._tx, envelope, body)
         except _REFUSALS as error:
             return error.code if isinstance(error, Refused) else type(error).__name__
         return None

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from services.custodian.app import keys
 from services.runtime.errors import InputInvalid, ServiceError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ for name, sub in (
     ("case", case),
     ("matches", matches),
     ("audit", audit),
+    ("keys", keys),
 ):
     app.add_typer(sub, name=name)
 

@@ -19,12 +19,14 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from events import introductions
 from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.directory import PublicShare
 from events.envelope import Header
 from events.errors import NotYet, Refused
+from events.evidence import Evidence
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, Item
 from events.model import other_country
 from events.post import Post
@@ -254,19 +256,22 @@ class Evaluations:
 
     def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
         """Name the holder, keep the evidence, put the people back in line, ask this pair no more."""
-        record = {
-            "charter_digest": self._digest.hex(),
-            "requester": self._country,
-            "holder": holder,
-            "purpose": "match",
-            "request": _request(batch).model_dump(mode="json"),
-            "answer": answer.model_dump(mode="json"),
-            "reason": reason,
-        }
+        now = self._clock.now()
         with self._db.transaction() as tx:
+            record = Evidence(
+                charter_version=self._charter.version,
+                charter_digest=self._digest.hex(),
+                requester=self._country,
+                holder=holder,
+                request=_request(batch),
+                answer=answer,
+                introduction=introductions.envelope_of(tx, batch.pair, batch.epoch, batch.generation, holder),
+                reason=reason,
+                found_at=now,
+            )
             tx.execute(
                 "INSERT INTO evidence (batch, holder, found_at, record) VALUES (?, ?, ?, ?)",
-                (str(batch.id), holder, self._clock.now().isoformat(), json.dumps(record)),
+                (str(batch.id), holder, now.isoformat(), record.model_dump_json()),
             )
             tx.execute(
                 "INSERT INTO stopped_pairs (pair, holder, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -294,10 +299,10 @@ class Evaluations:
             tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
 
     def evidence(self) -> list[dict[str, object]]:
-        """Every wrong answer and refusal that stopped a pair, with the request: what a holder can be held to."""
+        """Every wrong answer and refusal that stopped a pair, as events.evidence has them: oldest first."""
         with self._db.reading() as tx:
-            rows = tx.execute("SELECT holder, found_at, record FROM evidence ORDER BY found_at")
-        return [{"holder": holder, "found_at": at, **json.loads(record)} for holder, at, record in rows]
+            rows = tx.execute("SELECT record FROM evidence ORDER BY found_at, batch, holder")
+        return [json.loads(record) for (record,) in rows]
 
     def waits_for(self, tx: Transaction) -> dict[str, str]:
         """Pair -> why nothing is asked or answered there: for the operator."""
