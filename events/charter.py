@@ -9,7 +9,7 @@ import hashlib
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -17,6 +17,8 @@ from events.errors import CharterInvalid
 from events.model import Country, Hex32, PairName, PartyId, Value, countries_of, pair_of
 from keys import labels, sign
 
+MONTH: Final = 30 * 86400
+"""Seconds."""
 Family = Literal["keys", "cases", "linkage", "notices", "evaluate", "evaluated"]
 
 
@@ -129,8 +131,8 @@ class Charter(Value):
     decide_days: int = Field(default=90, ge=2)
     outline_seconds: float = Field(default=86400, gt=0)
     """How often a country sends the outlines of its cases, for statistics."""
-    totals_seconds: float = Field(default=86400, gt=0)
-    """How often holders and the matcher publish their totals."""
+    totals_seconds: float = Field(default=MONTH, gt=0)
+    """How often holders and the matcher publish their totals; with cover no more often than that."""
     analyst_batch_seconds: float = Field(default=604800, gt=0)
     """Analysts see a told match only when the span of this length in which it was told is over."""
     small_cell: int = Field(default=11, ge=1)
@@ -155,6 +157,8 @@ class Charter(Value):
         self._check_retired()
         if self.cover and not len(self.slots) <= self.cover_evaluations <= self.batch_limit:
             raise ValueError("with cover, a tick's evaluations hold one record's slots and no more than a batch")
+        if self.cover and self.totals_seconds < MONTH:
+            raise ValueError("with cover, totals more often than each 30 days would show what the cover hides")
         if self.cover and self.cover_evaluations * 86400 / self.tick_seconds > self.quota_per_day:
             raise ValueError("with cover, the ticks of a day ask for more than its quota")
         return self

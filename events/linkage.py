@@ -7,7 +7,7 @@ unknown, and an unknown grant counts as hold; the handle stays, so that tokens s
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -110,6 +110,8 @@ class Linkage:
     """One person towards one country.
 
     country     None: erased
+    serial      of the last publication or revocation by people's word: rises with each, and with the days, so that a
+                word said after a backup was put back has a greater one than those that the backup lost
     was_tell    the grant has been `tell` at some time
     renewed_at  when tokens were last published, or a `tell` last set: what may open a closed match again
     tokens      None: not published, or erased
@@ -117,6 +119,7 @@ class Linkage:
 
     country: str | None = field(repr=False)
     handle: str
+    serial: int
     state: LinkageState = field(repr=False)
     grant_until: datetime
     review_on: date
@@ -138,13 +141,13 @@ class Linkage:
         return "tell" if self.state == "TELL" else "hold"
 
 
-
 def published(earlier: Linkage | None, event: TokensPublished) -> Linkage:
     """The linkage after tokens went out."""
     grant: Grant = kept(event.grant, "hold")
     return Linkage(
         country=kept(event.country, None),
         handle=event.handle,
+        serial=earlier.serial if earlier and event.reason == "epoch" else _next_serial(earlier, event),
         state=_STATE_OF[grant],
         grant_until=event.grant_until,
         review_on=event.review_on,
@@ -160,7 +163,7 @@ def published(earlier: Linkage | None, event: TokensPublished) -> Linkage:
 def changed(linkage: Linkage, event: GrantSet | TokensRevoked) -> Linkage:
     """The linkage after its grant was set, or its tokens revoked."""
     if isinstance(event, TokensRevoked):
-        return replace(linkage, state="UNPUBLISHED", tokens=None)
+        return replace(linkage, state="UNPUBLISHED", tokens=None, serial=_next_serial(linkage, event))
     grant: Grant = kept(event.grant, "hold")
     return replace(
         linkage,
@@ -170,3 +173,8 @@ def changed(linkage: Linkage, event: GrantSet | TokensRevoked) -> Linkage:
         renewed_at=event.at if grant == "tell" else linkage.renewed_at,
         was_tell=linkage.was_tell or grant == "tell",
     )
+
+
+def _next_serial(earlier: Linkage | None, event: Event) -> int:
+    """The event's day in UTC, counted from the year 1; the next number where that is taken."""
+    return max(earlier.serial + 1 if earlier else 0, event.at.astimezone(UTC).toordinal())

@@ -147,6 +147,8 @@ class Submission(Value):
 
     kind: Literal["submission"] = "submission"
     handle: Hex16
+    serial: int = Field(default=0, ge=0, le=2**53)
+    """Of the publication, among those and the revocations of this handle (events.linkage). 0: not told."""
     pair: PairName
     epoch: int
     schema_version: int
@@ -166,6 +168,8 @@ class GrantChanged(Value):
 class Revocation(Value):
     kind: Literal["revocation"] = "revocation"
     handle: Hex16
+    serial: int = Field(default=0, ge=0, le=2**53)
+    """As a submission's."""
 
 
 class MatchEnded(Value):

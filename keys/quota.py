@@ -1,9 +1,10 @@
-"""How many evaluations a holder answers one country, for one pair, in one day. Pure.
+"""How many evaluations a holder answers one country, for one pair, in one day; and rows that the matcher takes. Pure.
 
 A window is one day, numbered from any fixed start. It only moves forward: a clock that is set back finds the later
-day's window, spent as far as it was. The holder keeps the window durably before it answers.
+day's window, spent as far as it was. Who counts keeps the window durably before it answers.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -41,3 +42,12 @@ def ask(window: Window, n: int, limit: int, today: int) -> Allow | Deny:
     if current.spent + n > limit:
         return Deny(retry_day=current.day + 1)
     return Allow(Window(current.day, current.spent + n))
+
+
+def limit_of(daily: int, granted: int, earlier: Iterable[int]) -> int:
+    """One day's limit, where something beyond the daily number was granted once, for a span of days.
+
+    granted  all that stands on this day
+    earlier  what was spent on each day of that span before this one: what it drew beyond the daily number is gone
+    """
+    return daily + max(0, granted - sum(max(0, spent - daily) for spent in earlier))

@@ -4,6 +4,12 @@ A match stands while a value raises it (matching.index). One that nobody was tol
 that was told stays as a row, so that the same pair keeps its reference and is told nothing twice, whatever is
 revoked, corrected and published again.
 
+A match runs from when both are told until one side says that it is over, or revokes its row. Then it is over for both,
+and both hear so, without a reason: the one that ended it too, for its word may have crossed the telling. What one side
+alone knows ends on that side, and nobody hears of it. A side that is over is told nothing before it has published, or
+said `tell`, since: its node would refuse it (lifecycle.json, MatchTold: "from CLOSED only on tokens published or a tell
+set since"); nor is the other side then, or the two would know different things.
+
 Refuses to decide anything: who is told is `matching.policy`'s word.
 """
 
@@ -14,19 +20,21 @@ from typing import Any, Final
 
 from events.database import Transaction
 from events.ids import new_match_ref
-from events.messages import Band, Grant, MatchEnded
+from events.messages import Band, Grant, MatchEnded, MatchOver
 from events.model import countries_of
 from matching import engine, policy
-from matching.policy import Allow, Deny, Told
+from matching.policy import Deny, Told
 
 TABLES: Final = (
-    # told: '' | this_side | both
+    # told: '' | this_side | both; running, ended: 0 | 1. ended: what this side knew is over there, and it has neither
+    # published nor said `tell` since
     """CREATE TABLE IF NOT EXISTS found (
         first TEXT NOT NULL, second TEXT NOT NULL, match_ref TEXT NOT NULL UNIQUE, pair TEXT NOT NULL,
         epoch INTEGER NOT NULL, band TEXT NOT NULL, first_slot INTEGER NOT NULL, second_slot INTEGER NOT NULL,
         found_at TEXT NOT NULL, found_tick BIGINT NOT NULL, stands INTEGER NOT NULL,
         first_told TEXT NOT NULL, second_told TEXT NOT NULL, both_told_at TEXT,
-        first_ended INTEGER NOT NULL, second_ended INTEGER NOT NULL, PRIMARY KEY (first, second))""",
+        running INTEGER NOT NULL, first_ended INTEGER NOT NULL, second_ended INTEGER NOT NULL,
+        PRIMARY KEY (first, second))""",
     "CREATE INDEX IF NOT EXISTS found_by_second ON found (second)",
 )
 
@@ -50,7 +58,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A match that was found. One that was told may have stopped standing since."""
+    """A match that was found. One that was told may have stopped standing since.
+
+    found_tick    what was written before the end of this tick must be heard before anybody is told
+    both_told_at  for the first time
+    running       both know, and on neither side it is over
+    """
 
     match_ref: str
     pair: str
@@ -60,13 +73,22 @@ class Found:
     found_tick: int
     stands: bool
     both_told_at: datetime | None
+    running: bool
     first: Side
     second: Side
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a country is told: a match that both know is over."""
+
+    country: str
+    over: MatchOver
+
+
 def to_tell(tx: Transaction) -> list[Found]:
-    """The matches that stand and of which a side has not been told all, oldest first."""
-    return _select(tx, "f.stands = 1 AND NOT (f.first_told = 'both' AND f.second_told = 'both')")
+    """The matches that stand, do not run, and are over on neither side, oldest first."""
+    return _select(tx, "f.stands = 1 AND f.running = 0 AND f.first_ended = 0 AND f.second_ended = 0")
 
 
 def by_ref(tx: Transaction, match_ref: str) -> Found | None:
@@ -83,23 +105,53 @@ def note_told(tx: Transaction, match_ref: str, news: tuple[Told | None, Told | N
         if told:
             tx.execute(statement, (told, match_ref))
     tx.execute(
-        "UPDATE found SET both_told_at = ? WHERE match_ref = ? AND first_told = 'both' AND second_told = 'both' "
-        "AND both_told_at IS NULL",
+        "UPDATE found SET running = 1, both_told_at = COALESCE(both_told_at, ?) WHERE match_ref = ? "
+        "AND first_told = 'both' AND second_told = 'both'",
         (text(at), match_ref),
     )
 
 
-def end(tx: Transaction, country: str, sent: MatchEnded) -> Allow | Deny:
-    """Note that this side's match is over. Whether the other side hears of it is the matcher's to say."""
-    found = by_ref(tx, sent.match_ref)
-    sides = (found.first, found.second) if found else ()
-    for statement, side in zip(_ENDINGS, sides, strict=False):
-        if (side.country, side.handle) == (country, sent.handle):
-            if side.ended:
-                return Deny("ended_already")
-            tx.execute(statement, (sent.match_ref,))
-            return Allow()
+def end(tx: Transaction, country: str, sent: MatchEnded, *, tick: int) -> list[Ending] | Deny:
+    """One side says that its match is over. Returns who is told of it; said again, nobody.
+
+    tick  the tick that runs
+    """
+    match = by_ref(tx, sent.match_ref)
+    if match:
+        for place, side in enumerate((match.first, match.second)):
+            if (side.country, side.handle) == (country, sent.handle):
+                return _end(tx, match, place, tick)
     return Deny("unknown_match")
+
+
+def end_of_handle(tx: Transaction, handle: str, *, tick: int) -> list[Ending]:
+    """The row behind this handle is gone: all that its side knew is over. Returns who is told of it."""
+    matches = _select(tx, "(f.first = ? OR f.second = ?)", (handle, handle))
+    return [ending for match in matches for ending in _end(tx, match, int(match.second.handle == handle), tick)]
+
+
+def renewed(tx: Transaction, handle: str) -> None:
+    """The side of this handle has published, or said `tell`, again."""
+    tx.execute("UPDATE found SET first_ended = 0 WHERE first = ?", (handle,))
+    tx.execute("UPDATE found SET second_ended = 0 WHERE second = ?", (handle,))
+
+
+def _end(tx: Transaction, match: Found, place: int, tick: int) -> list[Ending]:
+    """A side that was told nothing has nothing that could be over.
+
+    The end of what both knew counts as a new finding: a `tell` that crosses it on the way is no answer to it, but the
+    other node's word that it is over there too, in the tick after, is heard before anybody is told anew.
+    """
+    sides = (match.first, match.second)
+    if sides[place].told:
+        tx.execute(_ENDINGS[place], (match.match_ref,))
+    if not match.running:
+        return []
+    tx.execute(
+        "UPDATE found SET running = 0, first_ended = 1, second_ended = 1, found_tick = ? WHERE match_ref = ?",
+        (tick, match.match_ref),
+    )
+    return [Ending(side.country, MatchOver(match_ref=match.match_ref, handle=side.handle)) for side in sides]
 
 
 def settle(tx: Transaction, match: engine.Match, *, at: datetime, tick: int) -> None:
@@ -109,7 +161,7 @@ def settle(tx: Transaction, match: engine.Match, *, at: datetime, tick: int) -> 
     """
     ground = match.ground
     tx.execute(
-        "INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '', '', NULL, 0, 0) "
+        "INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '', '', NULL, 0, 0, 0) "
         "ON CONFLICT (first, second) DO UPDATE SET epoch = excluded.epoch, band = excluded.band, "
         "first_slot = excluded.first_slot, second_slot = excluded.second_slot, stands = 1, "
         "found_at = CASE found.stands WHEN 1 THEN found.found_at ELSE excluded.found_at END, "
@@ -160,7 +212,7 @@ _ENDINGS: Final = (
     "UPDATE found SET second_ended = 1 WHERE match_ref = ?",
 )
 _COLUMNS: Final = (
-    "f.match_ref, f.pair, f.epoch, f.band, f.found_at, f.found_tick, f.stands, f.both_told_at, "
+    "f.match_ref, f.pair, f.epoch, f.band, f.found_at, f.found_tick, f.stands, f.both_told_at, f.running, "
     "f.first, f.first_slot, a.granted, a.grant_until, f.first_told, f.first_ended, "
     "f.second, f.second_slot, b.granted, b.grant_until, f.second_told, f.second_ended"
 )
@@ -176,11 +228,11 @@ def _select(tx: Transaction, condition: str, params: Sequence[object] = ()) -> l
 
 
 def _read(row: tuple[Any, ...]) -> Found:
-    match_ref, pair, epoch, band, found_at, found_tick, stands, both_told_at, *sides = row
+    match_ref, pair, epoch, band, found_at, found_tick, stands, both_told_at, running, *sides = row
     first, second = countries_of(pair)
     return Found(
         match_ref, pair, epoch, band, datetime.fromisoformat(found_at), found_tick, bool(stands),
-        datetime.fromisoformat(both_told_at) if both_told_at else None,
+        datetime.fromisoformat(both_told_at) if both_told_at else None, bool(running),
         _side(first, sides[:6]), _side(second, sides[6:]),
     )
 

@@ -21,7 +21,7 @@ from typing import Final
 from events.database import Database, Transaction
 from events.messages import Grant, GrantChanged, Revocation, Submission
 from events.model import countries_of
-from matching import engine, found, policy
+from matching import engine, found
 from matching.policy import Allow, Deny, Reason
 
 INDEX: Final = 32
@@ -74,21 +74,11 @@ class Index:
         """Make the tables, those of `found` too, where they are missing."""
         self._database.create(_TABLES)
 
-    def submit(
-        self, tx: Transaction, country: str, sent: Submission, *, at: datetime, restored: bool = False
-    ) -> Allow | Deny:
-        """Put a handle's row in the place of what it had. A revoked handle lives again, if its own country sends it.
-
-        restored  no human's word but a repetition in a new stream epoch, by a country whose store was set back: a
-                  tombstone stays, and the stricter grant stands
-        """
-        before = _handle(tx, sent.handle)
-        refusal = self._refusal(country, sent, before, restored=restored)
+    def submit(self, tx: Transaction, country: str, sent: Submission, *, at: datetime) -> Allow | Deny:
+        """Put a handle's row in the place of what it had. A revoked handle lives again, if its own country sends it."""
+        refusal = self._refusal(country, sent, _handle(tx, sent.handle))
         if refusal:
             return Deny(refusal)
-        grant, until = sent.grant, sent.grant_until
-        if restored and before:
-            grant, until = policy.stricter(grant, before.grant), min(until, before.grant_until)
         self._drop(tx, sent.handle)
         tx.execute(
             "INSERT INTO handles VALUES (?, ?, ?, ?, ?, ?, ?, 'live', ?) ON CONFLICT (handle) DO UPDATE SET "
@@ -96,11 +86,17 @@ class Index:
             "grant_until = excluded.grant_until, state = 'live', changed_at = excluded.changed_at",
             (
                 sent.handle, country, sent.pair, sent.epoch, sent.schema_version,
-                grant, found.text(until), found.text(at),
+                sent.grant, found.text(sent.grant_until), found.text(at),
             ),
         )
         self._put(tx, country, sent)
         return Allow()
+
+    @staticmethod
+    def grant_of(tx: Transaction, handle: str) -> tuple[Grant, datetime] | None:
+        """The grant of a live row, and its end."""
+        known = _handle(tx, handle)
+        return (known.grant, known.grant_until) if known and known.live else None
 
     def set_grant(self, tx: Transaction, country: str, sent: GrantChanged) -> Allow | Deny:
         """Set anew whether the other country may be told of this handle's matches. What was told stays told."""
@@ -165,14 +161,13 @@ class Index:
         ((waiting,),) = tx.execute("SELECT COUNT(*) FROM changed_values")
         return {"live": states.get("live", 0), "revoked": states.get("revoked", 0), "waiting": waiting}
 
-    def _refusal(self, country: str, sent: Submission, before: "_Handle | None", *, restored: bool) -> Reason | None:
+    def _refusal(self, country: str, sent: Submission, before: "_Handle | None") -> Reason | None:
         checks: tuple[tuple[bool, Reason], ...] = (
             (country in countries_of(sent.pair), "not_your_pair"),
             (sent.epoch in self._peppers, "unknown_epoch"),
             (len(sent.indices) == INDEX * len(self._slots), "wrong_size"),
             (before is None or before.country == country, "not_your_handle"),
             (before is None or before.pair == sent.pair, "other_pair"),
-            (before is None or before.live or not restored, "revoked"),
         )
         return next((reason for holds, reason in checks if not holds), None)
 

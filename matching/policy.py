@@ -23,7 +23,6 @@ Reason = Literal[
     "country_not_allowed", "country_unsafe", "not_approved", "asked_by_another", "approved_by_the_same",
     # why the index takes nothing from an item (matching.index)
     "unknown_epoch", "wrong_size", "unknown_handle", "not_your_handle", "other_pair", "revoked", "unknown_match",
-    "ended_already",
 ]
 
 
@@ -142,6 +141,15 @@ def notices(first: Standing, second: Standing, moment: Moment) -> tuple[Told | N
         "this_side" if first_knows and first.told is None else None,
         "this_side" if second_knows and second.told is None else None,
     )
+
+
+def notices_again(first: Standing, second: Standing, moment: Moment) -> tuple[Told | None, Told | None]:
+    """What each side is to be told of a match that both knew and that was over: all, if both tell now; else nothing.
+
+    What they knew of it before does not count: it was taken back.
+    """
+    told = all(counts_as(side, moment) == "tell" for side in (first, second))
+    return ("both", "both") if told else (None, None)
 
 
 def _unless(told: Told | None, news: Told) -> Told | None:

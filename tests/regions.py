@@ -14,7 +14,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from events.base import Act, Actor, Purpose, Role
-from events.charter import load_charter
+from events.charter import MONTH, load_charter
 from events.clock import ManualClock
 from events.database import Database, open_database
 from events.envelope import Envelope, read_body, unpack
@@ -52,7 +52,8 @@ class LiveRegion:
         store   party -> its database's address; None: SQLite in its home folder
         rules   the charter's, otherwise than in QUICK
         """
-        region = found_region(root, countries, now=START, **(QUICK | rules))
+        slow = {"totals_seconds": MONTH} if rules.get("cover") else {}
+        region = found_region(root, countries, now=START, **(QUICK | slow | rules))
         self._begin(region, ManualClock(START), stream or MemoryStream(), store)
 
     def copied(self, root: Path) -> "LiveRegion":

@@ -171,6 +171,8 @@ class Node:
         return Fill()
 
     def _fill_linkage(self, tx: Transaction, topic: Topic, partition: int) -> Fill:
+        while self._relay.collect(tx):
+            pass  # in the tick's own transaction: what was committed before it has left with it
         if self.charter.cover:
             room = self.charter.cover_submissions
             size = room * (_SUBMISSION_BYTES + 44 * len(self.charter.slots))

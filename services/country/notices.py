@@ -62,7 +62,7 @@ class Notices:
     def _over(self, tx: Transaction, over: MatchOver) -> None:
         match = self._records.match(tx, match_id_of(over.handle, over.match_ref))
         if match is None:
-            raise Refused("unknown_match", "The matcher ends a match that this side was never told of.")
+            return  # we refused to be told of it: our own word that the tokens are revoked had crossed the notice
         self._records.save(tx, decide_close_match(match, self._act().by_node(), reason="other_side_ended"))
 
     @staticmethod

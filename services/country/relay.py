@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
+from uuid import UUID
 
 from events.base import Erased, Event
 from events.case import CaseClosed, CaseReported, VictimIdentified, VictimNotIdentified
@@ -21,6 +22,7 @@ from events.linkage import GrantSet, TokensPublished, TokensRevoked
 from events.match import MatchClosed, MatchTold
 from events.messages import GrantChanged, Item, MatchEnded, Outline, Revocation, Submission
 from events.model import pair_of
+from events.person import Person, evolve
 from events.store import EventStore
 from matching import tokens
 from services.country.batches import split
@@ -83,6 +85,9 @@ class Relay:
 
     def _partition(self, tx: Transaction, event: Event) -> int:
         handle = self._told(tx, event).handle if isinstance(event, MatchClosed) else event.handle  # type: ignore[attr-defined]
+        return self._partition_of(handle)
+
+    def _partition_of(self, handle: str) -> int:
         return int(handle[:8], 16) % self._charter.linkage_partitions
 
     def _told(self, tx: Transaction, closed: MatchClosed) -> MatchTold:
@@ -91,6 +96,9 @@ class Relay:
     def refill(self, tx: Transaction) -> None:
         """The stream begins anew: every handle's live state has to leave again, and every revocation that stands.
 
+        So has the end of every match that is over here, if not told anew: the old epoch may have lost it, and the other
+        side would wait. Where people have spoken since, they must speak once more.
+
         No grant leaves by itself, not even one that was waiting to: a submission bears it, and the matcher lets the
         stricter of it and of what it knows stand. As an item of its own it would count as a human's new word, though
         our record may have been set back.
@@ -98,16 +106,21 @@ class Relay:
         while self.collect(tx):
             pass  # all that the log holds is noted, so that the waiting grants among it can be dropped
         kept: dict[str, int] = {}
+        last_told: dict[UUID, tuple[int, Event]] = {}
         after = 0
         while page := self._store.log(after, _LOG_PAGE, tx):
             after = page[-1][0]
             kept |= {e.handle: position for position, e in page if isinstance(e, TokensPublished | TokensRevoked)}
+            last_told |= {e.stream: (position, e) for position, e in page if isinstance(e, MatchTold | MatchClosed)}
             tx.executemany(
                 "DELETE FROM departures WHERE topic = ? AND position = ?",
                 [(self._linkage, position) for position, e in page if isinstance(e, GrantSet)],
             )
         for handle, position in kept.items():
-            self._note(tx, position, self._linkage, int(handle[:8], 16) % self._charter.linkage_partitions, 1)
+            self._note(tx, position, self._linkage, self._partition_of(handle), 1)
+        for position, event in last_told.values():
+            if isinstance(event, MatchClosed):
+                self._note(tx, position, self._linkage, self._partition(tx, event), 1)
 
     @staticmethod
     def read_to(tx: Transaction) -> int:
@@ -162,11 +175,20 @@ class Relay:
                 grant = "hold" if isinstance(event.grant, Erased) else event.grant
                 return GrantChanged(handle=event.handle, grant=grant, grant_until=event.grant_until)
             case TokensRevoked():
-                return Revocation(handle=event.handle)
+                return self._revocation(tx, event)
             case MatchClosed():
                 told = self._told(tx, event)
                 return MatchEnded(match_ref=told.match_ref, handle=told.handle)
         return None
+
+    def _revocation(self, tx: Transaction, revoked: TokensRevoked) -> Revocation:
+        """With its own number, not that of what may have been published since."""
+        person = Person()
+        for event in self._store.history(revoked.stream, tx):
+            person = evolve(person, event)
+            if event.seq == revoked.seq:
+                break
+        return Revocation(handle=revoked.handle, serial=person.by_handle[revoked.handle].serial)
 
     def _submission(self, tx: Transaction, event: TokensPublished) -> Submission | None:
         linkage = self._records.person(tx, event.person_id).by_handle.get(event.handle)
@@ -177,6 +199,7 @@ class Relay:
         indices = tokens.indices(pair, linkage.epoch, self._charter.slots, row)
         return Submission(
             handle=event.handle,
+            serial=linkage.serial,
             pair=pair,
             epoch=linkage.epoch,
             schema_version=linkage.schema_version,

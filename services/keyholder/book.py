@@ -142,18 +142,15 @@ def spend(tx: Transaction, country: str, pair: str, limit: int, today: int) -> N
     )
 
 
-def drawn(tx: Transaction, country: str, pair: str, *, daily: int, since: int, before: int) -> int:
-    """What was drawn beyond the daily quota on the days from `since` up to, not including, `before`.
-
-    That much of an allowance is gone: it is granted once for its whole span, not anew each day.
-    """
+def spent(tx: Transaction, country: str, pair: str, *, since: int, before: int) -> list[int]:
+    """What was spent on each of the days from `since` up to, not including, `before`; days without any are left out."""
     rows = tx.execute(
-        "SELECT day, SUM(count) FROM (SELECT day, count FROM holder_days WHERE country = ? AND pair = ?"
+        "SELECT SUM(count) FROM (SELECT day, count FROM holder_days WHERE country = ? AND pair = ?"
         " UNION ALL SELECT day, count FROM holder_written_off WHERE country = ? AND pair = ?) AS spent"
         " WHERE day >= ? AND day < ? GROUP BY day",
         (country, pair, country, pair, since, before),
     )
-    return sum(max(0, int(count) - daily) for _, count in rows)
+    return [int(count) for (count,) in rows]
 
 
 def answered(tx: Transaction, request: Request, today: int, tick: int) -> None:

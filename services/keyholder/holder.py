@@ -93,8 +93,8 @@ class KeyHolder:
         since = min(book.day_of(a.valid_from) for a in standing)
         today = book.day_of(self.clock.now())
         with nullcontext(tx) if tx is not None else self.database.reading() as read:
-            gone = book.drawn(read, country, pair, daily=daily, since=since, before=today)
-        return daily + max(0, sum(a.count for a in standing) - gone)
+            earlier = book.spent(read, country, pair, since=since, before=today)
+        return quota.limit_of(daily, sum(a.count for a in standing), earlier)
 
     def allowances(self, country: str, pair: str) -> tuple[Allowance, ...]:
         """What was approved beyond the daily quota, and stands now."""

@@ -1,10 +1,14 @@
-"""How many slots each country has handed in, for each pair: today's against its intake, and in all, for the totals.
+"""How many slots each country has handed in, for each pair: day by day against its intake, and in all, for the totals.
 
 Accepted slots must not exceed evaluated ones: holders tell theirs, the matcher tells these, and whoever reads `keys.*`
-can compare. All methods work in the caller's transaction, which is the one that takes the row.
+can compare. So that they never do in what is published either, a total counts what was accepted before the turn of a
+span, and is told a while after it, when holders have told what they evaluated up to that turn.
+
+All methods work in the caller's transaction, which is the one that takes the row.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from events.charter import Charter
@@ -15,14 +19,16 @@ from keys import quota
 
 TABLES: Final = (
     # what keys.quota is asked with
-    """CREATE TABLE IF NOT EXISTS matcher_windows (
-        country TEXT NOT NULL, pair TEXT NOT NULL, day BIGINT NOT NULL, spent BIGINT NOT NULL,
-        PRIMARY KEY (country, pair))""",
-    # told: what the last total said
+    """CREATE TABLE IF NOT EXISTS matcher_days (
+        country TEXT NOT NULL, pair TEXT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL,
+        PRIMARY KEY (country, pair, day))""",
+    # span: in which the last row was counted; before: what was counted when it began; told: what the last total said
     """CREATE TABLE IF NOT EXISTS matcher_accepted (
-        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL, told BIGINT NOT NULL,
-        PRIMARY KEY (country, pair, epoch))""",
+        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL, span BIGINT NOT NULL,
+        before BIGINT NOT NULL, told BIGINT NOT NULL, PRIMARY KEY (country, pair, epoch))""",
 )
+_LATE: Final = 1 / 30
+"""Of a span, how long after its turn totals are told: a day of a month."""
 
 
 class Account:
@@ -42,21 +48,32 @@ class Account:
         verdict = self._ask(tx, country, pair)
         if isinstance(verdict, quota.Allow):
             tx.execute(
-                "INSERT INTO matcher_windows VALUES (?, ?, ?, ?) ON CONFLICT (country, pair) DO UPDATE SET"
-                " day = excluded.day, spent = excluded.spent",
+                "INSERT INTO matcher_days VALUES (?, ?, ?, ?) ON CONFLICT (country, pair, day) DO UPDATE SET"
+                " count = excluded.count",
                 (country, pair, verdict.window.day, verdict.window.spent),
             )
         tx.execute(
-            "INSERT INTO matcher_accepted VALUES (?, ?, ?, ?, 0) ON CONFLICT (country, pair, epoch) DO UPDATE SET"
+            "INSERT INTO matcher_accepted VALUES (?, ?, ?, ?, ?, 0, 0) ON CONFLICT (country, pair, epoch) DO UPDATE SET"
+            " before = CASE WHEN excluded.span > matcher_accepted.span THEN matcher_accepted.count"
+            " ELSE matcher_accepted.before END,"
+            " span = CASE WHEN excluded.span > matcher_accepted.span THEN excluded.span ELSE matcher_accepted.span END,"
             " count = matcher_accepted.count + excluded.count",
-            (country, pair, epoch, self._width),
+            (country, pair, epoch, self._width, self._span_at(self._clock.now())),
         )
 
+    def due_span(self) -> int:
+        """The span whose totals may be told by now: its turn is some time ago."""
+        seconds = self._charter.totals_seconds
+        return int(self._clock.now().timestamp() / seconds - _LATE)
+
     @staticmethod
-    def untold_totals(tx: Transaction) -> list[AcceptedTotal]:
-        """The totals that differ from what was announced last."""
+    def untold_totals(tx: Transaction, span: int) -> list[AcceptedTotal]:
+        """The totals of what was accepted before this span began, where they differ from what was announced last."""
         rows = tx.execute(
-            "SELECT country, pair, epoch, count FROM matcher_accepted WHERE count <> told ORDER BY pair, epoch, country"
+            "SELECT country, pair, epoch, total FROM (SELECT country, pair, epoch, told,"
+            " CASE WHEN span < ? THEN count ELSE before END AS total FROM matcher_accepted) AS totals"
+            " WHERE total > told ORDER BY pair, epoch, country",
+            (span,),
         )
         return [AcceptedTotal(country=c, pair=p, epoch=e, count=n) for c, p, e, n in rows]
 
@@ -69,13 +86,40 @@ class Account:
         )
 
     def _ask(self, tx: Transaction, country: str, pair: str) -> quota.Allow | quota.Deny:
-        rows = tx.execute("SELECT day, spent FROM matcher_windows WHERE country = ? AND pair = ?", (country, pair))
+        rows = tx.execute(
+            "SELECT day, count FROM matcher_days WHERE country = ? AND pair = ? ORDER BY day DESC LIMIT 1",
+            (country, pair),
+        )
         window = quota.Window(*rows[0]) if rows else quota.Window(0, 0)
-        today = int(self._clock.now().timestamp() // 86400)
-        return quota.ask(window, self._width, self._limit(country, pair), today)
+        return quota.ask(window, self._width, self._limit(tx, country, pair), _day(self._clock.now()))
 
-    def _limit(self, country: str, pair: str) -> int:
-        """A token needs an answer of both holders, so only what both allow beyond the day's number comes on top."""
-        now = self._clock.now()
-        allowed = min(self._charter.allowed(h, country, pair, now) for h in self._charter.holders_of(pair))
-        return self._charter.intake_per_day + allowed
+    def _limit(self, tx: Transaction, country: str, pair: str) -> int:
+        """A token needs an answer of both holders, so only what both allow beyond the day's number comes on top.
+
+        As at the holders an allowance is granted once for its whole span.
+        """
+        return min(self._limit_by(tx, holder, country, pair) for holder in self._charter.holders_of(pair))
+
+    def _limit_by(self, tx: Transaction, holder: str, country: str, pair: str) -> int:
+        now, daily = self._clock.now(), self._charter.intake_per_day
+        standing = [
+            a
+            for a in self._charter.allowances
+            if (a.holder, a.country, a.pair) == (holder, country, pair) and a.valid_from <= now < a.valid_until
+        ]
+        if not standing:
+            return daily
+        since = min(_day(a.valid_from) for a in standing)
+        rows = tx.execute(
+            "SELECT count FROM matcher_days WHERE country = ? AND pair = ? AND day >= ? AND day < ?",
+            (country, pair, since, _day(now)),
+        )
+        return quota.limit_of(daily, sum(a.count for a in standing), [count for (count,) in rows])
+
+    def _span_at(self, at: datetime) -> int:
+        return int(at.timestamp() // self._charter.totals_seconds)
+
+
+def _day(at: datetime) -> int:
+    """The number of a day in UTC, from 1 January 1970."""
+    return int(at.timestamp() // 86400)

@@ -2,7 +2,10 @@
 
 A country may submit so many slots a day for each pair; what is more waits here, sealed, and is taken on the days after,
 in its order. Grants and revocations never wait, and reach what waits too: a `hold` is not overtaken by the row that it
-is about. A row that comes again unchanged costs nothing, for nobody evaluated anything for it.
+is about. A row that was taken before costs nothing when it comes again, for nobody evaluated anything for it.
+
+What a new stream epoch says again brings back nothing that was revoked, and of two grants the stricter stands, until a
+human says otherwise (services.matcher.heard).
 
 Refuses, and counts by reason, what a country may not say; a refused item harms no other, nor its stream.
 If we crash, the transaction that took an envelope is undone whole, and the envelope is read again.
@@ -10,6 +13,7 @@ If we crash, the transaction that took an envelope is undone whole, and the enve
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from events.charter import Charter
@@ -17,22 +21,22 @@ from events.clock import Clock
 from events.database import Transaction
 from events.messages import GrantChanged, Revocation, Submission
 from keys import labels, seal
+from matching import found
+from matching.found import Ending
 from matching.index import INDEX, Index
 from matching.policy import Allow, Deny, stricter
-from services.matcher import rounds
+from services.matcher import heard
 from services.matcher.account import Account
+from services.matcher.heard import Heard
 
 TABLES: Final = (
-    # the stream epoch in which a country last sent or revoked this row, and what the row was, behind the pepper
-    """CREATE TABLE IF NOT EXISTS matcher_rows (
-        handle TEXT PRIMARY KEY, stream_epoch BIGINT NOT NULL, digest BLOB NOT NULL)""",
+    *heard.TABLES,
     # item: the submission, sealed
     """CREATE TABLE IF NOT EXISTS matcher_deferred (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
-        stream_epoch BIGINT NOT NULL, item BLOB NOT NULL)""",
-    # rows that were taken away while they waited, and in which stream epoch
-    """CREATE TABLE IF NOT EXISTS matcher_withdrawn (
-        handle TEXT PRIMARY KEY, country TEXT NOT NULL, stream_epoch BIGINT NOT NULL)""",
+        item BLOB NOT NULL)""",
+    # what was ever taken into the index and counted, behind the pepper
+    "CREATE TABLE IF NOT EXISTS matcher_taken (digest BLOB PRIMARY KEY)",
     "CREATE TABLE IF NOT EXISTS matcher_refused (reason TEXT PRIMARY KEY, count BIGINT NOT NULL)",
 )
 AT_ONCE: Final = 200
@@ -58,58 +62,63 @@ class Intake:
 
     # ---- what comes
 
-    def submit(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> None:
-        """Take a row, or let it wait. One that waits for the same handle gives way to it."""
-        refusal = self._refusal(country, sent)
+    def submit(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> list[Ending]:
+        """Take a row, or let it wait. One that waits for the same handle gives way to it.
+
+        Returns what sides are told of matches that are over: those of a row whose revocation the old epoch lost.
+        """
+        known = heard.of(tx, sent.handle)
+        is_repeated = known is not None and known.is_repeated_by(stream_epoch, sent.serial)
+        refusal = self._refusal(country, sent) or _not_theirs(country, known)
         if refusal:
             refuse(tx, refusal)
-            return
-        if self._was_withdrawn(tx, country, stream_epoch, sent.handle):
+            return []
+        stays_revoked = is_repeated and known is not None and known.revoked
+        heard.note(tx, sent.handle, Heard(country, stream_epoch, sent.serial, revoked=stays_revoked))
+        if stays_revoked:
             refuse(tx, "revoked")
-            return
-        sent = self._with_the_stricter(tx, country, stream_epoch, sent)
-        tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
-        if self._is_same(tx, sent) or (
-            not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
-        ):
-            self._accept(tx, country, stream_epoch, sent)
-        else:
-            self._defer(tx, country, stream_epoch, sent)
+            return []
+        endings = []
+        if known is not None and known.is_older_than(stream_epoch):
+            if is_repeated:
+                sent = self._with_the_stricter(tx, country, sent)
+            else:
+                endings = self._take_away(tx, country, sent.handle)
+            sent = sent.model_copy(update={"grant": "hold"}) if known.held else sent
+        if not is_repeated:
+            found.renewed(tx, sent.handle)
+        self._place(tx, country, sent)
+        return endings
 
-    def set_grant(self, tx: Transaction, country: str, sent: GrantChanged) -> None:
+    def set_grant(self, tx: Transaction, country: str, stream_epoch: int, sent: GrantChanged) -> None:
         """Set a grant anew, also on a row that waits. A `tell` reopens what was over on this side."""
+        known = heard.of(tx, sent.handle)
         waits = self._waiting(tx, sent.handle, country)
         if waits:
-            stream_epoch, row = waits
-            changed = row.model_copy(update={"grant": sent.grant, "grant_until": sent.grant_until})
-            tx.execute(
-                "UPDATE matcher_deferred SET item = ?, stream_epoch = ? WHERE handle = ?",
-                (self._sealed(changed), stream_epoch, sent.handle),
-            )
+            changed = waits.model_copy(update={"grant": sent.grant, "grant_until": sent.grant_until})
+            tx.execute("UPDATE matcher_deferred SET item = ? WHERE handle = ?", (self._sealed(changed), sent.handle))
         result = self._index.set_grant(tx, country, sent)
-        if isinstance(result, Allow):
+        if waits or isinstance(result, Allow):
             if sent.grant == "tell":
-                rounds.renewed(tx, sent.handle)
-        elif not waits:
-            refuse(tx, result.reason)
+                found.renewed(tx, sent.handle)
+            return
+        refuse(tx, result.reason)
+        if not _not_theirs(country, known):
+            before = known or Heard(country, stream_epoch, 0, revoked=False)
+            heard.note(tx, sent.handle, replace(before, held=sent.grant == "hold"))
 
-    def revoke(self, tx: Transaction, country: str, stream_epoch: int, sent: Revocation) -> list[rounds.Ending]:
-        """Take a row away, wherever it stands. Returns what the other sides of its matches are told."""
-        waits = self._waiting(tx, sent.handle, country)
-        tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
-        result = self._index.revoke(tx, country, sent, at=self._clock.now())
-        if isinstance(result, Deny):
-            if waits:  # never taken in: this is all that remembers that it was taken away
-                tx.execute(
-                    "INSERT INTO matcher_withdrawn VALUES (?, ?, ?) ON CONFLICT (handle) DO UPDATE SET"
-                    " stream_epoch = excluded.stream_epoch",
-                    (sent.handle, country, stream_epoch),
-                )
-            else:
-                refuse(tx, result.reason)
+    def revoke(self, tx: Transaction, country: str, stream_epoch: int, sent: Revocation) -> list[Ending]:
+        """Take a row away, wherever it stands. Returns what sides are told of matches that are over.
+
+        One that never came is remembered too: it may be on its way, out of a backup.
+        """
+        known = heard.of(tx, sent.handle)
+        refusal = _not_theirs(country, known)
+        if refusal:
+            refuse(tx, refusal)
             return []
-        tx.execute("UPDATE matcher_rows SET stream_epoch = ? WHERE handle = ?", (stream_epoch, sent.handle))
-        return rounds.end_of_handle(tx, sent.handle)
+        heard.note(tx, sent.handle, Heard(country, stream_epoch, sent.serial, revoked=True))
+        return self._take_away(tx, country, sent.handle)
 
     # ---- what waited
 
@@ -121,16 +130,15 @@ class Intake:
     def take_waiting(self, tx: Transaction, country: str, pair: str) -> int:
         """Take the oldest rows that wait here, as many as today allows and at most AT_ONCE. Returns how many."""
         rows = tx.execute(
-            "SELECT handle, stream_epoch, item FROM matcher_deferred WHERE country = ? AND pair = ?"
-            " ORDER BY id LIMIT ?",
+            "SELECT handle, item FROM matcher_deferred WHERE country = ? AND pair = ? ORDER BY id LIMIT ?",
             (country, pair, AT_ONCE),
         )
         taken = 0
-        for handle, stream_epoch, item in rows:
+        for handle, item in rows:
             if not self.account.has_room(tx, country, pair):
                 break
             tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
-            self._accept(tx, country, stream_epoch, self._opened(handle, bytes(item)))
+            self._accept(tx, country, self._opened(handle, bytes(item)))
             taken += 1
         return taken
 
@@ -147,59 +155,47 @@ class Intake:
         )
         return next((reason for holds, reason in checks if not holds), None)
 
-    def _accept(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> None:
-        """Into the index, and, if it is not there already, on the account."""
-        is_same, restored = self._is_same(tx, sent), self._is_older(tx, sent.handle, stream_epoch)
-        result = self._index.submit(tx, country, sent, at=self._clock.now(), restored=restored)
+    def _take_away(self, tx: Transaction, country: str, handle: str) -> list[Ending]:
+        waits = self._waiting(tx, handle, country)
+        tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (handle, country))
+        now = self._clock.now()
+        result = self._index.revoke(tx, country, Revocation(handle=handle), at=now)
+        if isinstance(result, Deny) and not waits:
+            refuse(tx, result.reason)
+        return found.end_of_handle(tx, handle, tick=self._charter.tick_at(now))
+
+    def _place(self, tx: Transaction, country: str, sent: Submission) -> None:
+        tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
+        if self._was_taken(tx, sent) or (
+            not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
+        ):
+            self._accept(tx, country, sent)
+        else:
+            tx.execute(
+                "INSERT INTO matcher_deferred (handle, country, pair, item) VALUES (?, ?, ?, ?)",
+                (sent.handle, country, sent.pair, self._sealed(sent)),
+            )
+
+    def _accept(self, tx: Transaction, country: str, sent: Submission) -> None:
+        """Into the index, and, if it never was there, on the account."""
+        result = self._index.submit(tx, country, sent, at=self._clock.now())
         if isinstance(result, Deny):
             refuse(tx, result.reason)
-            return
-        if not is_same:
+        elif not self._was_taken(tx, sent):
             self.account.spend(tx, country, sent.pair, sent.epoch)
-        tx.execute(
-            "INSERT INTO matcher_rows VALUES (?, ?, ?) ON CONFLICT (handle) DO UPDATE SET"
-            " stream_epoch = excluded.stream_epoch, digest = excluded.digest",
-            (sent.handle, stream_epoch, self._digest(sent)),
-        )
-        if not restored:
-            rounds.renewed(tx, sent.handle)
+            tx.execute("INSERT INTO matcher_taken VALUES (?)", (self._digest(sent),))
 
-    def _defer(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> None:
-        tx.execute(
-            "INSERT INTO matcher_deferred (handle, country, pair, stream_epoch, item) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (handle) DO NOTHING",  # another country's handle: it could not be taken either
-            (sent.handle, country, sent.pair, stream_epoch, self._sealed(sent)),
-        )
-
-    @staticmethod
-    def _was_withdrawn(tx: Transaction, country: str, stream_epoch: int, handle: str) -> bool:
-        """Whether a row was taken away while it waited, in an older epoch of its stream: then this is a repetition."""
-        rows = tx.execute(
-            "SELECT stream_epoch FROM matcher_withdrawn WHERE handle = ? AND country = ?", (handle, country)
-        )
-        if rows and rows[0][0] < stream_epoch:
-            return True
-        tx.execute("DELETE FROM matcher_withdrawn WHERE handle = ? AND country = ?", (handle, country))
-        return False
-
-    def _with_the_stricter(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> Submission:
-        """In a new stream epoch the stricter of both grants stands, also of a row that waits."""
+    def _with_the_stricter(self, tx: Transaction, country: str, sent: Submission) -> Submission:
+        """Said again, a row has the stricter of its grant and of those that we know, wherever it stands."""
+        grant, until = sent.grant, sent.grant_until
         waits = self._waiting(tx, sent.handle, country)
-        if waits is None or waits[0] >= stream_epoch:
-            return sent
-        before = waits[1]
-        until = min(before.grant_until, sent.grant_until)
-        return sent.model_copy(update={"grant": stricter(before.grant, sent.grant), "grant_until": until})
+        for known in ((waits.grant, waits.grant_until) if waits else None, self._index.grant_of(tx, sent.handle)):
+            if known:
+                grant, until = stricter(grant, known[0]), min(until, known[1])
+        return sent.model_copy(update={"grant": grant, "grant_until": until})
 
-    @staticmethod
-    def _is_older(tx: Transaction, handle: str, stream_epoch: int) -> bool:
-        """Whether we know the row from an older epoch of its stream: then this is a repetition, no human's word."""
-        rows = tx.execute("SELECT stream_epoch FROM matcher_rows WHERE handle = ?", (handle,))
-        return bool(rows and rows[0][0] < stream_epoch)
-
-    def _is_same(self, tx: Transaction, sent: Submission) -> bool:
-        rows = tx.execute("SELECT digest FROM matcher_rows WHERE handle = ?", (sent.handle,))
-        return bool(rows and hmac.compare_digest(bytes(rows[0][0]), self._digest(sent)))
+    def _was_taken(self, tx: Transaction, sent: Submission) -> bool:
+        return bool(tx.execute("SELECT 1 FROM matcher_taken WHERE digest = ?", (self._digest(sent),)))
 
     def _digest(self, sent: Submission) -> bytes:
         """Stands for a row; longer than an index, so it is never the digest of one."""
@@ -211,17 +207,19 @@ class Intake:
             tx.execute("SELECT 1 FROM matcher_deferred WHERE country = ? AND pair = ? LIMIT 1", (country, pair))
         )
 
-    def _waiting(self, tx: Transaction, handle: str, country: str) -> tuple[int, Submission] | None:
-        rows = tx.execute(
-            "SELECT stream_epoch, item FROM matcher_deferred WHERE handle = ? AND country = ?", (handle, country)
-        )
-        return (rows[0][0], self._opened(handle, bytes(rows[0][1]))) if rows else None
+    def _waiting(self, tx: Transaction, handle: str, country: str) -> Submission | None:
+        rows = tx.execute("SELECT item FROM matcher_deferred WHERE handle = ? AND country = ?", (handle, country))
+        return self._opened(handle, bytes(rows[0][0])) if rows else None
 
     def _sealed(self, sent: Submission) -> bytes:
         return seal.seal(self._store_key, sent.model_dump_json().encode(), sent.handle.encode())
 
     def _opened(self, handle: str, box: bytes) -> Submission:
         return Submission.model_validate_json(seal.unseal(self._store_key, box, handle.encode()))
+
+
+def _not_theirs(country: str, known: Heard | None) -> str | None:
+    return "not_your_handle" if known is not None and known.country != country else None
 
 
 def refuse(tx: Transaction, reason: str) -> None:

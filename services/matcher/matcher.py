@@ -16,15 +16,15 @@ from events.stream import Stream
 from keys import seal
 from keys.ring import KeyRing, Purpose
 from matching import found
+from matching.found import Ending
 from matching.index import Index
 from matching.policy import Deny
-from services.matcher import account, intake, notices, rounds, statistics
+from services.matcher import account, intake, notices, statistics
 from services.matcher.intake import Intake
-from services.matcher.rounds import Ending
 from services.matcher.telling import Telling
 
 _CLOCK: Final = "CREATE TABLE IF NOT EXISTS matcher_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
-_TABLES: Final = (*intake.TABLES, *account.TABLES, *rounds.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
+_TABLES: Final = (*intake.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
 _VALUES_AT_ONCE: Final = 500
 """Changed values that are looked at in one transaction."""
 _DEFERRED_KEY: Final = "deferred"
@@ -99,22 +99,20 @@ class Matcher:
         for item in body.items:
             match item:
                 case Submission():
-                    self._intake.submit(tx, header.writer, header.epoch, item)
+                    _pass_on(tx, self._intake.submit(tx, header.writer, header.epoch, item))
                 case GrantChanged():
-                    self._intake.set_grant(tx, header.writer, item)
+                    self._intake.set_grant(tx, header.writer, header.epoch, item)
                 case Revocation():
                     _pass_on(tx, self._intake.revoke(tx, header.writer, header.epoch, item))
                 case MatchEnded():
                     self._end(tx, header.writer, item)
 
-    @staticmethod
-    def _end(tx: Transaction, country: str, item: MatchEnded) -> None:
-        """A side ends a match. The index says whether it is that side's; who hears of it, the round."""
-        noted = found.end(tx, country, item)
-        if isinstance(noted, Deny) and noted.reason != "ended_already":
+    def _end(self, tx: Transaction, country: str, item: MatchEnded) -> None:
+        noted = found.end(tx, country, item, tick=self.charter.tick_at(self.clock.now()))
+        if isinstance(noted, Deny):
             intake.refuse(tx, noted.reason)
         else:
-            _pass_on(tx, rounds.end_of_match(tx, item.match_ref, item.handle))
+            _pass_on(tx, noted)
 
     def _take_cases(self, tx: Transaction, _header: Header, body: Body) -> None:
         at = self.clock.now()
@@ -165,15 +163,16 @@ class Matcher:
         return Fill(notices.take(tx, topic.reader, self.charter.notices_per_tick, tick), self._size)
 
     def _tell_totals(self) -> bool:
-        """At the turn of each of the charter's spans, the totals that have changed; never in between."""
-        span = int(self.clock.now().timestamp() // self.charter.totals_seconds)
+        """Once in each of the charter's spans, the totals that have changed; never in between."""
+        account = self._intake.account
+        span = account.due_span()
         if self._seen.get("totals") == span:
             return False
         with self.database.transaction() as tx:
-            totals = self._intake.account.untold_totals(tx) if _has_begun(tx, "totals", span) else []
+            totals = account.untold_totals(tx, span) if _has_begun(tx, "totals", span) else []
             if totals:
                 self._post.announce(tx, *totals)
-                self._intake.account.told(tx, totals)
+                account.told(tx, totals)
         self._seen["totals"] = span
         return bool(totals)
 

@@ -5,7 +5,7 @@
 - Only so much is decided as this tick's envelopes can carry, so that no notice waits while a `hold` comes that would
   have forbidden it. A country that cannot be written to has no room.
 - Both are told in one transaction, or neither.
-- What is over on either side is told again only when both have spoken since (services.matcher.rounds).
+- What is over on either side is told only when that side has spoken since (matching.found).
 
 If we crash before the commit, nothing was decided, and the next round decides the same.
 """
@@ -22,7 +22,7 @@ from events.post import Post
 from matching import found, policy
 from matching.found import Found, Side
 from matching.policy import Moment, Told
-from services.matcher import notices, rounds, statistics
+from services.matcher import notices, statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,7 @@ class Telling:
         """Put down every notice that this tick can carry."""
         now = self._now(tx, tick)
         for match in found.to_tell(tx):
-            self._tell(tx, match, policy.notices(*self._standings(match, now), _moment(match, now)), now)
-        for match_ref in rounds.reopened(tx):
-            over = found.by_ref(tx, match_ref)
-            if over is not None and over.stands and self._both_tell(over, now):
-                self._tell(tx, over, ("both", "both"), now)
+            self._tell(tx, match, self._news(match, now), now)
 
     def _now(self, tx: Transaction, tick: int) -> _Now:
         countries = self._charter.countries
@@ -59,13 +55,15 @@ class Telling:
         room = {c: self._charter.notices_per_tick - notices.waiting(tx, c) for c in reachable}
         return _Now(at, tick, heard, room)
 
-    def _standings(self, match: Found, now: _Now) -> tuple[policy.Standing, policy.Standing]:
+    @staticmethod
+    def _news(match: Found, now: _Now) -> tuple[Told | None, Told | None]:
         first, second = match.first, match.second
-        return first.standing(now.heard[first.country]), second.standing(now.heard[second.country])
-
-    def _both_tell(self, match: Found, now: _Now) -> bool:
-        grants = [policy.counts_as(side, _moment(match, now)) for side in self._standings(match, now)]
-        return grants == ["tell", "tell"]
+        decide = policy.notices if match.both_told_at is None else policy.notices_again
+        return decide(
+            first.standing(now.heard[first.country]),
+            second.standing(now.heard[second.country]),
+            Moment(at=now.at, tick=now.tick, found_tick=match.found_tick),
+        )
 
     def _tell(self, tx: Transaction, match: Found, news: tuple[Told | None, Told | None], now: _Now) -> None:
         due = [
@@ -79,13 +77,8 @@ class Telling:
             now.room[side.country] -= 1
             notices.put(tx, side.country, self._notice(match, side, other, told, now.at))
         found.note_told(tx, match.match_ref, news, at=now.at)
-        if news == ("both", "both"):
-            self._both_know(tx, match, now.at)
-
-    def _both_know(self, tx: Transaction, match: Found, at: datetime) -> None:
-        rounds.begin(tx, match)
-        if match.both_told_at is None:
-            statistics.count_told(tx, self._charter, match.pair, match.band, at)
+        if news == ("both", "both") and match.both_told_at is None:
+            statistics.count_told(tx, self._charter, match.pair, match.band, now.at)
 
     def _notice(self, match: Found, side: Side, other: Side, told: Told, at: datetime) -> MatchNotice:
         """Told alone, a side gets reference, other country and band; the common slot only when both know."""
@@ -102,7 +95,3 @@ class Telling:
             half_time=whole + days / 2,
             decide_by=whole + days,
         )
-
-
-def _moment(match: Found, now: _Now) -> Moment:
-    return Moment(at=now.at, tick=now.tick, found_tick=match.found_tick)

@@ -19,7 +19,7 @@ def codes(tmp_path):
     """`codes(told..., **rules)`: what is amiss with totals told so many days after the holders were first heard."""
 
     def judge(*told, heard_for=30.0, **rules):
-        charter = Posts(tmp_path, **rules).charter
+        charter = Posts(tmp_path, **{"totals_seconds": 86400, **rules}).charter
         topics = {t.writer: t for t in charter.topics if t.family == "keys"}
         totals = [
             Told(topics[who], 1, seq, START + timedelta(days=day), total) for seq, (who, day, total) in enumerate(told)

@@ -71,7 +71,7 @@ def test_a_submission_says_nothing_of_the_case_and_is_as_long_for_whoever_it_is_
     submissions = region.items("linkage.KH")
     assert len(submissions) == 3
     assert {frozenset(s.model_dump()) for s in submissions} == {
-        frozenset({"kind", "handle", "pair", "epoch", "schema_version", "indices", "grant", "grant_until"})
+        frozenset({"kind", "handle", "serial", "pair", "epoch", "schema_version", "indices", "grant", "grant_until"})
     }
     assert {(s.pair, len(s.indices), len(s.model_dump_json())) for s in submissions} == {
         ("KH-TH", 32 * len(region.charter.slots), len(submissions[0].model_dump_json()))
@@ -221,6 +221,68 @@ def test_a_stream_that_begins_anew_gets_the_live_state_and_every_revocation(regi
         assert tx.execute("SELECT state, granted, COUNT(*) FROM handles GROUP BY 1, 2 ORDER BY 1, 2") == [
             ("live", "hold", 1), ("live", "tell", 2), ("revoked", "hold", 1)
         ]
+
+
+def begins_anew(region, node) -> None:
+    with region.databases["KH"].transaction() as tx:
+        node._post.open_epoch(tx, next(t for t in region.charter.written_by("KH") if t.family == "linkage"))
+
+
+def test_a_word_bears_the_same_number_however_often_it_is_said(region, node):
+    region.publish("KH", *people(2, x_consent_C4="TH"))
+    region.tick(2)
+    withdraw(region, "R0")
+    region.tick(2)
+    said = {(type(i), i.handle, i.serial) for i in region.items("linkage.KH")}
+    revoked, (published, *_) = (
+        [s for s in said if s[0] is kind] for kind in (Revocation, Submission)
+    )
+    assert {s[2] for s in revoked} == {published[2] + 1}
+    before = len(region.items("linkage.KH"))
+    begins_anew(region, node)
+    region.tick(2)
+    again = {(type(i), i.handle, i.serial) for i in region.items("linkage.KH")[before:]}
+    assert len(again) == 2
+    assert again < said
+
+
+def test_an_end_that_the_old_epoch_lost_is_said_again_and_one_told_anew_since_is_not(region, node, monkeypatch):
+    region.publish("KH", person("A", x_consent_C4="TH"))
+    region.publish("TH", person("A", x_consent_C4="KH"))
+    region.tick(5)
+    with region.databases["KH"].reading() as tx:
+        ((match_ref,),) = tx.execute("SELECT match_ref FROM matches")
+    node.desk.close_match(region.act("KH", "focal"), match_ref, "referred")
+    region.clock.advance(60)
+    with monkeypatch.context() as lost:
+        lost.setattr(node._post, "send", lambda: 0)
+        node.step()
+    begins_anew(region, node)
+    region.tick(3)
+    assert [m[2] for m in region.matches("TH")] == ["CLOSED"]
+    for country in ("KH", "TH"):
+        desk, focal = region.nodes[country].desk, region.act(country, "focal")
+        other = "TH" if country == "KH" else "KH"
+        desk.set_grant(focal, region.case_id(country, "A"), other, "tell", "review")
+        deputy = region.act(country, "deputy")
+        desk.sign(deputy, [(w.id, "tell") for w, _ in desk.awaiting(deputy)])
+    region.tick(3)
+    begins_anew(region, node)
+    region.tick(3)
+    assert [region.matches(c)[0][2] for c in ("KH", "TH")] == ["BOTH_TOLD", "BOTH_TOLD"]
+
+
+def test_what_was_set_before_a_tick_leaves_with_it_however_long_the_log_is(region, node, monkeypatch):
+    """The tick says that all before it has been sent: a `hold` behind a long import must not come after it."""
+    region.publish("KH", person("A", x_consent_C4="TH"))
+    region.tick(2)
+    monkeypatch.setattr("services.country.relay._LOG_PAGE", 2)
+    region.import_rows("KH", people(3))
+    set_grant(region, "hold")
+    region.clock.advance(60)
+    before = len(region.items("linkage.KH"))
+    node.step()
+    assert [type(i) for i in region.items("linkage.KH")[before:]] == [GrantChanged]
 
 
 # ---- outlines

@@ -1,10 +1,10 @@
-"""What a charter may say of signing keys whose time is over."""
+"""What a charter may say, and what it may not."""
 
 import pytest
-from posts import LINKAGE
+from posts import LINKAGE, Posts
 from pydantic import ValidationError
 
-from events.charter import Charter, LastSigned
+from events.charter import MONTH, Charter, LastSigned
 
 
 def named(topic=LINKAGE, partition=0, epoch=1, seq=5):
@@ -53,3 +53,11 @@ def test_a_retired_key_names_each_of_its_partys_own_streams_once(region, last, s
 def test_a_retired_key_cannot_stand_beside_itself_under_another_name_or_lend_its_own(region, second):
     with pytest.raises(ValidationError, match="stands twice"):
         chartered(region, last=(), **second)
+
+
+def test_with_cover_totals_come_no_more_often_than_each_thirty_days(tmp_path):
+    cover = {"cover": True, "cover_evaluations": 4, "tick_seconds": 3600}
+    assert Posts(tmp_path, **cover).charter.totals_seconds == MONTH
+    with pytest.raises(ValueError, match="would show what the cover hides"):
+        Posts(tmp_path, **cover, totals_seconds=MONTH - 1)
+    assert Posts(tmp_path, totals_seconds=2).charter.totals_seconds == 2

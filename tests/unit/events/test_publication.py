@@ -140,6 +140,40 @@ def test_the_node_alone_renews_an_epoch_with_the_same_grant_and_dates(desk, ledg
     assert desk.publishing(now, ledger, desk.act("node"), **{**renewal, "token_set": b"v" * 64}) == []
 
 
+def serial(of):
+    return of.linkages["TH"].serial
+
+
+def test_publications_and_revocations_are_numbered_by_the_day_and_one_after_another_within_it(desk, ledger):
+    now = desk.published(ledger)
+    first = serial(now)
+    assert first == desk.now.date().toordinal()
+    now = after(now, person.decide_revoke_tokens(now, desk.act(), reason="correction"))
+    assert serial(now) == first + 1
+    now = after(now, desk.publishing(now, ledger, reason="correction"))
+    assert serial(now) == first + 2
+    now = after(now, person.decide_revoke_tokens(now, desk.act(at=desk.later(days=9)), reason="expired"))
+    assert serial(now) == first + 9
+
+
+def test_what_is_said_after_a_backup_was_put_back_is_numbered_above_all_that_the_backup_lost(desk, ledger):
+    backup = now = desk.published(ledger)
+    for _ in range(3):
+        now = after(now, person.decide_revoke_tokens(now, desk.act(), reason="correction"))
+        now = after(now, desk.publishing(now, ledger, reason="correction"))
+    said = after(backup, person.decide_revoke_tokens(backup, desk.act(at=desk.later(days=7)), reason="correction"))
+    assert serial(said) > serial(now)
+
+
+def test_neither_a_grant_nor_a_new_epoch_is_a_publication_of_its_own(desk, ledger):
+    now = desk.published(ledger, grant="tell")
+    renewal = {"reason": "epoch", "epoch": 2, "token_set": b"u" * 64, "grant": "tell"}
+    renewed = after(now, desk.publishing(now, ledger, desk.act("node"), **renewal))
+    assert serial(renewed) == serial(now)
+    granted = after(now, desk.granting(now, ledger, desk.act("trm_focal_point"), grant="hold"))
+    assert serial(granted) == serial(now)
+
+
 @pytest.mark.parametrize(
     "change", [{"grant": "tell"}, {"review_on": date(2026, 5, 1)}, {"expires_on": date(2027, 1, 2)}]
 )

@@ -1,4 +1,6 @@
-from keys.quota import Allow, Deny, Window, ask
+import pytest
+
+from keys.quota import Allow, Deny, Window, ask, limit_of
 
 DAY = Window(day=10, spent=300)
 
@@ -33,3 +35,17 @@ def test_nothing_wins_back_what_was_spent():
 
 def test_a_lowered_limit_denies_and_does_not_go_below_zero():
     assert ask(DAY, 1, limit=200, today=10) == Deny(retry_day=11)
+
+
+@pytest.mark.parametrize(
+    "earlier, limit",
+    [
+        pytest.param([], 150, id="nothing drawn: all of it today"),
+        pytest.param([0, 99, 100], 150, id="days within the daily number draw nothing"),
+        pytest.param([120], 130, id="what one day drew is gone"),
+        pytest.param([120, 100, 130], 100, id="days add up, and it is used up"),
+        pytest.param([400], 100, id="never below the daily number"),
+    ],
+)
+def test_what_is_granted_beyond_the_daily_number_is_granted_once(earlier, limit):
+    assert limit_of(daily=100, granted=50, earlier=earlier) == limit

@@ -49,9 +49,9 @@ def submission(name, *values, pair="KH-TH", epoch=1, grant="tell", until=LATER):
     )
 
 
-def submit(database, index, country, sent, **how):
+def submit(database, index, country, sent):
     with database.transaction() as tx:
-        return index.submit(tx, country, sent, at=NOW, **how)
+        return index.submit(tx, country, sent, at=NOW)
 
 
 def revoke(database, index, country, name):
@@ -162,18 +162,6 @@ def test_a_revoked_handle_lives_again_if_its_country_sends_it(database, index, m
     assert [m.second.handle for m in to_tell(database)] == [handle("b")]
 
 
-def test_a_restored_country_lifts_no_tombstone_and_no_hold(database, index, matched):
-    revoke(database, index, "TH", "b")
-    assert submit(database, index, "TH", submission("b", "d", "", "", "", ""), restored=True) == Deny("revoked")
-    earlier = LATER - timedelta(days=1)
-    sent = submission("a", "d", "", "", "", "", grant="tell", until=earlier)
-    assert submit(database, index, "KH", sent, restored=True) == Allow()
-    submit(database, index, "TH", submission("c", "d", "", "", "", ""))
-    look(database, index)
-    (match,) = to_tell(database)
-    assert (match.first.grant, match.first.grant_until) == ("hold", earlier)
-
-
 @pytest.mark.parametrize("country, sent, reason", [
     ("VN", submission("a", "", "", "", "", ""), "not_your_pair"),
     ("TH", submission("a", "", "", "", "", ""), "not_your_handle"),
@@ -232,17 +220,62 @@ def test_a_match_that_both_were_told_is_told_no_more_and_keeps_when_it_was(datab
     assert (match.match_ref, match.both_told_at, match.stands) == (matched.match_ref, NOW, False)
 
 
-def test_a_side_ends_its_own_match_once(database, index, matched):
-    def end(country, name, ref=matched.match_ref):
-        with database.transaction() as tx:
-            return found.end(tx, country, MatchEnded(match_ref=ref, handle=handle(name)))
+def end(database, country, name, ref, tick=9):
+    with database.transaction() as tx:
+        return found.end(tx, country, MatchEnded(match_ref=ref, handle=handle(name)), tick=tick)
 
-    assert end("KH", "b") == Deny("unknown_match")
-    assert end("KH", "a", "M-nothing") == Deny("unknown_match")
-    assert [end("TH", "b"), end("TH", "b"), end("KH", "a")] == [Allow(), Deny("ended_already"), Allow()]
+
+def ends(database, match_ref):
     with database.reading() as tx:
-        match = found.by_ref(tx, matched.match_ref)
-    assert (match.first.ended, match.second.ended) == (True, True)
+        match = found.by_ref(tx, match_ref)
+    return match.first.ended, match.second.ended, match.running
+
+
+def test_a_side_ends_its_own_match_and_no_other(database, matched):
+    assert end(database, "KH", "b", matched.match_ref) == Deny("unknown_match")
+    assert end(database, "KH", "a", "M-nothing") == Deny("unknown_match")
+    assert ends(database, matched.match_ref) == (False, False, False)
+
+
+def test_what_both_know_is_over_for_both_once_one_side_says_so_and_both_are_told(database, matched):
+    told(database, matched.match_ref, "both", "both")
+    assert ends(database, matched.match_ref) == (False, False, True)
+    over = end(database, "TH", "b", matched.match_ref)
+    assert [(e.country, e.over.match_ref, e.over.handle) for e in over] == [
+        ("KH", matched.match_ref, handle("a")), ("TH", matched.match_ref, handle("b")),
+    ]
+    assert ends(database, matched.match_ref) == (True, True, False)
+    assert end(database, "KH", "a", matched.match_ref) == end(database, "TH", "b", matched.match_ref) == []
+
+
+@pytest.mark.parametrize("how", ["ended", "revoked"])
+def test_what_one_side_alone_knows_is_over_on_that_side_and_nobody_is_told(database, matched, how):
+    told(database, matched.match_ref, "this_side", None)
+    if how == "ended":
+        assert end(database, "KH", "a", matched.match_ref) == []
+    else:
+        with database.transaction() as tx:
+            assert found.end_of_handle(tx, handle("a"), tick=9) == []
+    assert ends(database, matched.match_ref) == (True, False, False)
+    assert to_tell(database) == []
+
+
+def test_a_side_that_knows_nothing_ends_nothing_with_its_row(database, matched):
+    told(database, matched.match_ref, "this_side", None)
+    with database.transaction() as tx:
+        assert found.end_of_handle(tx, handle("b"), tick=9) == []
+    assert ends(database, matched.match_ref) == (False, False, False)
+
+
+def test_over_a_match_is_to_be_told_when_each_side_has_spoken_since_and_what_was_on_its_way_is_heard(
+    database, matched
+):
+    told(database, matched.match_ref, "both", "both")
+    end(database, "KH", "a", matched.match_ref, tick=9)
+    for name, waits in (("a", []), ("b", [(matched.match_ref, 9)])):
+        with database.transaction() as tx:
+            found.renewed(tx, handle(name))
+        assert [(m.match_ref, m.found_tick) for m in to_tell(database)] == waits
 
 
 def test_a_match_that_goes_on_standing_keeps_the_tick_of_its_finding(database, index, matched):

@@ -106,8 +106,8 @@ class FakeCountry:
         until = self.region.clock.now() + timedelta(days=days)
         self.tells_matcher(GrantChanged(handle=handle_of(self.me, handle), grant=grant, grant_until=until))
 
-    def revokes(self, handle: str) -> None:
-        self.tells_matcher(Revocation(handle=handle_of(self.me, handle)))
+    def revokes(self, handle: str, serial: int = 0) -> None:
+        self.tells_matcher(Revocation(handle=handle_of(self.me, handle), serial=serial))
 
     def ends(self, handle: str, match_ref: str) -> None:
         self.tells_matcher(MatchEnded(match_ref=match_ref, handle=handle_of(self.me, handle)))

@@ -93,7 +93,7 @@ def undisturbed(new_story, killed):
 def test_undisturbed_the_story_tells_what_it_should(undisturbed):
     (kh, th), matches, told, accepted, _ = undisturbed
     assert sorted(told for _, told, _, _ in kh) == sorted(["both", "over", "both", "this_side", "both", "both"])
-    assert sorted(told for _, told, _, _ in th) == sorted(["both", "both", "both", "this_side", "both"])
+    assert sorted(told for _, told, _, _ in th) == sorted(["both", "over", "both", "both", "this_side", "both"])
     assert len(matches) == 5
     assert told == [("KH-TH", "document", 2), ("KH-TH", "possible", 1)]
     assert accepted == [("KH", "KH-TH", 10), ("TH", "KH-TH", 10)]

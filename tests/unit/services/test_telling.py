@@ -147,7 +147,7 @@ def test_what_one_side_alone_knows_ends_unheard(trio):
     assert (kh.told(), th.told()) == (["this_side"], [])
 
 
-def test_the_end_of_what_both_know_is_passed_on_once(trio):
+def test_the_end_of_what_both_know_is_told_to_both_once(trio):
     kh, th, _, ticks = trio
     meets(kh, th, "tell", "tell")
     ticks(3)
@@ -157,8 +157,10 @@ def test_the_end_of_what_both_know_is_passed_on_once(trio):
     th.ends("t", ref)  # its node says so too, when it hears of the end
     kh.revokes("k")
     ticks(4)
-    assert (kh.told(), th.told()) == (["both"], ["both", "over"])
-    assert th.notices[-1] == MatchOver(match_ref=ref, handle=th.notices[0].handle)
+    assert (kh.told(), th.told()) == (["both", "over"], ["both", "over"])
+    assert [c.notices[-1] for c in (kh, th)] == [
+        MatchOver(match_ref=ref, handle=c.notices[0].handle) for c in (kh, th)
+    ]
 
 
 def test_a_revoked_row_ends_what_both_know(trio):
@@ -167,7 +169,7 @@ def test_a_revoked_row_ends_what_both_know(trio):
     ticks(3)
     th.revokes("t")
     ticks(3)
-    assert (kh.told(), th.told()) == (["both", "over"], ["both"])
+    assert (kh.told(), th.told()) == (["both", "over"], ["both", "over"])
 
 
 def test_a_revoked_row_is_found_no_more(trio):
@@ -204,7 +206,7 @@ def test_over_a_match_is_not_told_again_because_one_side_has_published_again(tri
     ended(kh, th, ticks)
     kh.submits("k", "tell", doc="A")
     ticks(5)
-    assert (kh.told(), th.told()) == (["both"], ["both", "over"])
+    assert (kh.told(), th.told()) == (["both", "over"], ["both", "over"])
 
 
 def test_over_a_match_is_told_again_when_both_sides_have_spoken_since(trio):
@@ -214,11 +216,11 @@ def test_over_a_match_is_told_again_when_both_sides_have_spoken_since(trio):
     th.ends("t", ref)
     th.grants("t", "tell")
     ticks(4)
-    assert (kh.told(), th.told()) == (["both", "both"], ["both", "over", "both"])
+    assert kh.told() == th.told() == ["both", "over", "both"]
     assert {n.match_ref for n in (*kh.notices, *th.notices)} == {ref}
     th.ends("t", ref)
     ticks(3)
-    assert kh.told() == ["both", "both", "over"]
+    assert kh.told() == th.told() == ["both", "over", "both", "over"]
 
 
 def test_over_and_published_again_under_hold_a_match_stays_over(trio):
@@ -227,7 +229,79 @@ def test_over_and_published_again_under_hold_a_match_stays_over(trio):
     kh.submits("k", "hold", doc="A")
     th.grants("t", "tell")
     ticks(5)
-    assert (kh.told(), th.told()) == (["both"], ["both", "over"])
+    assert (kh.told(), th.told()) == (["both", "over"], ["both", "over"])
+
+
+def known_to_kh_alone(kh, th, ticks) -> str:
+    meets(kh, th, "hold", "tell")
+    ticks(3)
+    assert (kh.told(), th.told()) == (["this_side"], [])
+    return kh.notices[0].match_ref
+
+
+@pytest.mark.parametrize("ends", ["ended", "revoked"])
+def test_a_side_that_has_ended_what_it_alone_knew_is_told_no_more_before_it_speaks(trio, ends):
+    """It said `tell` before it ended it: its node would refuse, and the other side would know alone that both do."""
+    kh, th, _, ticks = trio
+    ref = known_to_kh_alone(kh, th, ticks)
+    kh.grants("k", "tell")
+    if ends == "ended":
+        kh.ends("k", ref)
+    else:
+        kh.revokes("k")
+        kh.ends("k", ref)
+    th.grants("t", "tell")
+    ticks(4)
+    assert (kh.told(), th.told()) == (["this_side"], [])
+    if ends == "ended":
+        kh.grants("k", "tell")
+    else:
+        kh.submits("k", "tell", doc="A")
+    ticks(3)
+    assert (kh.told(), th.told()) == (["this_side", "both"], ["both"])
+
+
+def test_what_the_side_that_knew_nothing_takes_back_and_publishes_again_asks_nothing_of_the_other(trio):
+    kh, th, _, ticks = trio
+    known_to_kh_alone(kh, th, ticks)
+    th.revokes("t")
+    ticks(2)
+    th.submits("t", "tell", doc="A")
+    kh.grants("k", "tell")
+    ticks(3)
+    assert (kh.told(), th.told()) == (["this_side", "both"], ["both"])
+
+
+def test_an_end_said_in_the_tick_of_the_telling_ends_it_for_both(region, trio, settle):
+    """It crossed the notice: the one that ended hears that it is over too, should it have spoken in between."""
+    kh, th, matcher, ticks = trio
+    meets(kh, th, "hold", "tell")
+    ticks(3)
+    kh.grants("k", "tell")
+    region.clock.advance(60)
+    settle(kh, th)
+    settle(matcher)  # it tells both
+    kh.ends("k", kh.notices[0].match_ref)
+    ticks(3)
+    assert (kh.told(), th.told()) == (["this_side", "both", "over"], ["both", "over"])
+
+
+def test_a_tell_that_crosses_the_end_on_its_way_brings_nothing_back(trio):
+    """KH ends and says `tell` at once; TH had said `tell` before it heard: its node answers the end in the next tick."""
+    kh, th, _, ticks = trio
+    meets(kh, th, "tell", "tell")
+    ticks(3)
+    ref = kh.notices[0].match_ref
+    kh.ends("k", ref)
+    kh.grants("k", "tell")
+    th.grants("t", "tell")
+    ticks(1)
+    th.ends("t", ref)
+    ticks(4)
+    assert kh.told() == th.told() == ["both", "over"]
+    th.grants("t", "tell")
+    ticks(3)
+    assert kh.told() == th.told() == ["both", "over", "both"]
 
 
 def test_one_side_cannot_end_a_match_in_the_others_name(trio):
@@ -332,7 +406,7 @@ def test_over_a_match_that_does_not_stand_any_more_is_not_told_again(trio):
     kh.submits("k", "tell", doc="corrected")
     th.grants("t", "tell")
     ticks(5)
-    assert (kh.told(), th.told()) == (["both"], ["both", "over"])
+    assert (kh.told(), th.told()) == (["both", "over"], ["both", "over"])
 
 
 def test_matches_that_wait_for_room_wait_too_while_the_other_side_is_silent(
