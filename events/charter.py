@@ -88,6 +88,9 @@ class Allowance(Value):
     valid_until: datetime
     reason: str
 
+    def stands_at(self, at: datetime) -> bool:
+        return self.valid_from <= at < self.valid_until
+
 
 class Topic(Value):
     """One writer, one purpose. `reader` is None where everyone reads."""
@@ -192,14 +195,6 @@ class Charter(Value):
         first, second = countries_of(pair)
         return f"{first}.holder", f"{second}.holder"
 
-    def allowed(self, holder: str, country: str, pair: str, at: datetime) -> int:
-        """What the allowances that stand at this time add up to, for one holder, country and pair."""
-        return sum(
-            a.count
-            for a in self.allowances
-            if (a.holder, a.country, a.pair) == (holder, country, pair) and a.valid_from <= at < a.valid_until
-        )
-
     @cached_property
     def topics(self) -> tuple[Topic, ...]:
         """Every topic of the region: one a writer and purpose, so that an access rule is one line."""
@@ -209,9 +204,14 @@ class Charter(Value):
         return tuple(t for t in self.topics if t.writer == party)
 
     def read_by(self, party: str) -> tuple[Topic, ...]:
-        """The topics that a party reads: those addressed to it, and the keys of those it deals with."""
+        """The topics that a party reads: those addressed to it, and the keys of those it deals with.
+
+        The matcher reads the holders' too, who announce what they allow beyond the daily quota.
+        """
         to_me = [t for t in self.topics if t.reader == party]
         partners = {t.writer for t in to_me} | {t.reader for t in self.written_by(party) if t.reader}
+        if party == "matcher":
+            partners |= {f"{country}.holder" for country in self.countries}
         return (*(t for t in self.topics if t.family == "keys" and t.writer in partners | {party}), *to_me)
 
     def tick_at(self, at: datetime) -> int:

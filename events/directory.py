@@ -1,4 +1,4 @@
-"""What `keys.*` has told this party: the others' sealing keys, the public shares of pairs' keys, and totals.
+"""What `keys.*` has told this party: others' sealing keys, the public shares of pairs' keys, allowances, totals.
 
 Kept in the party's own database, in the transaction that moves the head of `keys.*`, so a party never seals to a key
 that it did not read in its writer's chain. Refuses what a writer has no right to say: another holder's share, a share
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events import introductions
-from events.charter import Charter
+from events import allowances, introductions
+from events.charter import Allowance, Charter
 from events.database import Database, Transaction
 from events.errors import Refused
-from events.messages import AcceptedTotal, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
+from events.messages import AcceptedTotal, AllowanceGranted, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
 from events.model import countries_of
 from keys import seal, shares
 from keys.errors import KeysError
@@ -63,7 +63,7 @@ class Directory:
         self._digest = charter_digest
 
     def create(self) -> None:
-        self._database.create((*_TABLES, *introductions.TABLES))
+        self._database.create((*_TABLES, *introductions.TABLES, *allowances.TABLES))
 
     def learn(self, tx: Transaction, writer: str, item: Item) -> None:
         """Take one announcement of `writer` to heart; again changes nothing. Raises Refused."""
@@ -74,6 +74,8 @@ class Directory:
                 self._learn_share(tx, writer, item)
             case EvaluatedTotal() | AcceptedTotal():
                 self._learn_total(tx, writer, item)
+            case AllowanceGranted():
+                allowances.learn(tx, self._charter, writer, item)
             case _:
                 raise Refused("not_an_announcement", f"{item.kind!r} has no place on a topic of keys.")
 
@@ -122,6 +124,15 @@ class Directory:
         )
         return [(writer, _TOTALS[kind].model_validate_json(item)) for writer, kind, item in rows]
 
+    def allowances(
+        self, holder: str, country: str, pair: str, at: datetime, tx: Transaction | None = None
+    ) -> tuple[Allowance, ...]:
+        """What stands of a holder beyond its daily quota, for one country and pair."""
+        if tx is not None:
+            return allowances.standing(tx, self._charter, holder, country, pair, at)
+        with self._database.reading() as own:
+            return allowances.standing(own, self._charter, holder, country, pair, at)
+
     def said_by(self, party: str, at: datetime, tx: Transaction | None = None) -> list[Item]:
         """What a party's announcements amount to now: what it must say again when its stream begins anew."""
         keys = self._rows(
@@ -137,6 +148,9 @@ class Directory:
         )
         names = ("pair", "epoch", "generation", "holder", "public", "proof")
         introduced += [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+        # Also allowances that are over: the totals of their time are held against them.
+        granted = self._rows("SELECT item FROM directory_allowances WHERE holder = ? ORDER BY id", (party,), tx)
+        introduced += [AllowanceGranted.model_validate_json(item) for (item,) in granted]
         return introduced + [total for writer, total in self.totals(tx) if writer == party]
 
     def _learn_sealing(self, tx: Transaction, writer: str, item: SealingKeyIntroduced) -> None:

@@ -1,4 +1,4 @@
-"""What `keys.*` said, taken to heart as every party takes it: sealing keys, shares, totals.
+"""What `keys.*` said, taken to heart as every party takes it: sealing keys, shares, totals, allowances.
 
 The rules are those of `events.directory`, in a directory of the audit's own that lives in memory: what a party refuses
 to learn is a finding here, under the same code. Announcements are learned in the order of their writers' chains, and
@@ -12,12 +12,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
+from uuid import UUID
 
 from events.charter import Charter, Topic
 from events.database import Transaction, open_database
 from events.directory import Directory
 from events.errors import Refused
-from events.messages import AcceptedTotal, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
+from events.messages import (
+    AcceptedTotal,
+    AllowanceGranted,
+    EvaluatedTotal,
+    Item,
+    SealingKeyIntroduced,
+    ShareIntroduced,
+)
 from keys import group
 from services.auditor.findings import Findings
 
@@ -63,6 +71,17 @@ class Introduced:
     share: ShareIntroduced
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """An allowance, and when it was announced: before that it excuses nothing, whatever it says."""
+
+    at: datetime
+    granted: AllowanceGranted
+
+    def has_begun(self, at: datetime) -> bool:
+        return max(self.at, self.granted.valid_from) <= at
+
+
 @dataclass(slots=True)
 class Announcements:
     """What everybody may rely on."""
@@ -73,6 +92,8 @@ class Announcements:
     """(pair, epoch, generation, holder) -> share."""
     totals: list[Told] = field(default_factory=list)
     """In the order of each writer's chain, also those that repeat."""
+    allowances: dict[UUID, Granted] = field(default_factory=dict)
+    """By id, as they were first announced."""
 
     def can_seal_to(self, party: str | None, since: datetime, until: datetime) -> bool:
         """Whether one of the party's keys may be sealed to from the one time to the other. None: all read, unsealed."""
@@ -115,6 +136,8 @@ def _note(said: Said, item: Item, learned: Announcements) -> None:
             learned.shares.setdefault((item.pair, item.epoch, item.generation, item.holder), Introduced(said, item))
         case EvaluatedTotal() | AcceptedTotal():
             learned.totals.append(Told(said.topic, said.epoch, said.seq, said.at, item))
+        case AllowanceGranted():
+            learned.allowances.setdefault(item.id, Granted(said.at, item))
 
 
 def check_shares(charter: Charter, learned: Announcements, findings: Findings) -> None:

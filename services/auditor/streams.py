@@ -46,7 +46,7 @@ def audit(
         observed.take(record)
     learned = announcements.learn(charter, digest, observed.said_in_order(), findings)
     announcements.check_shares(charter, learned, findings)
-    books = keep_books(charter, learned.totals, observed.heard)
+    books = keep_books(charter, learned.totals, observed.heard, tuple(learned.allowances.values()))
     review = _Review(charter, now, ends or {}, observed, learned, findings)
     review.check()
     writers, totals = review.writers(), books.rows(findings)

@@ -14,24 +14,27 @@ from rich.table import Table
 from services.runtime.errors import InputInvalid, PeerUnreachable, SettingsInvalid
 
 _PATIENCE = httpx.Timeout(10.0, read=1800.0)
-_NO_ADDRESS = "--node is written http://127.0.0.1:PORT."
 
 
 class NodeClient:
-    """Speaks to one node as one officer. Raises PeerUnreachable, InputInvalid, SettingsInvalid."""
+    """Speaks to one service as one officer. Raises PeerUnreachable, InputInvalid, SettingsInvalid.
 
-    def __init__(self, address: str, token: str, role: str | None = None) -> None:
+    `option` is the command's that names the address, for what an error says.
+    """
+
+    def __init__(self, address: str, token: str, role: str | None = None, *, option: str = "--node") -> None:
+        self._option = option
         headers = {"Authorization": f"Bearer {token}"} | ({"Samaki-Role": role} if role else {})
         try:
             self._http = httpx.Client(base_url=address, headers=headers, timeout=_PATIENCE, trust_env=False)
         except httpx.InvalidURL as error:
-            raise SettingsInvalid(_NO_ADDRESS) from error
+            raise SettingsInvalid(f"{self._option} is written http://127.0.0.1:PORT.") from error
 
     @classmethod
-    def from_file(cls, address: str, token_file: Path) -> "NodeClient":
+    def from_file(cls, address: str, token_file: Path, *, option: str = "--node") -> "NodeClient":
         """With the token in a file. Raises InputInvalid if it cannot be read."""
         try:
-            return cls(address, token_file.read_text(encoding="ascii").strip())
+            return cls(address, token_file.read_text(encoding="ascii").strip(), option=option)
         except (OSError, UnicodeDecodeError) as error:
             raise InputInvalid(f"The token file {token_file} cannot be read. Ask your administrator for it.") from error
 
@@ -58,9 +61,11 @@ class NodeClient:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.InvalidURL as error:
-            raise SettingsInvalid(_NO_ADDRESS) from error
+            raise SettingsInvalid(f"{self._option} is written http://127.0.0.1:PORT.") from error
         except httpx.HTTPError as error:
-            raise PeerUnreachable("The node does not answer. Is --node its address, and is it running?") from error
+            raise PeerUnreachable(
+                f"The node does not answer. Is {self._option} its address, and is it running?"
+            ) from error
         if answer.is_server_error:
             raise PeerUnreachable(_sentence(answer))
         if answer.status_code == httpx.codes.UNAUTHORIZED:
@@ -70,7 +75,9 @@ class NodeClient:
         try:
             return answer.json()
         except ValueError as error:
-            raise PeerUnreachable("What answers there is no node of ours. Is --node its address?") from error
+            raise PeerUnreachable(
+                f"What answers there is no node of ours. Is {self._option} its address?"
+            ) from error
 
 
 def _sentence(answer: httpx.Response) -> str:

@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from events import introductions
-from events.charter import Charter, Topic
+from events.charter import Allowance, Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.directory import PublicShare
@@ -74,7 +74,7 @@ class Evaluations:
         self._db = database
         self._store_key = store_key
         self._clock = clock
-        self._without_allowance: set[str] = set()
+        self._used_up: dict[str, tuple[tuple[Allowance, ...], ...]] = {}  # pair -> what stood when nothing was left
         self._nobody: dict[str, int] = {}  # pair -> the turn at which nobody waited there: no need to look again
         self._topics = {t.reader: t for t in charter.written_by(country) if t.family == "evaluate"}
 
@@ -90,7 +90,7 @@ class Evaluations:
         with self._db.reading() as tx:
             if batches.open_count(tx, pair) >= OPEN_BATCHES or not self._may_ask(tx, pair):
                 return False
-            most = self._room(pair) // len(self._charter.slots)
+            most = self._room(pair, tx) // len(self._charter.slots)
             people = self._publications.approved(tx, country, most)
             inputs = self._inputs(tx, people)
         if not people:
@@ -124,15 +124,20 @@ class Evaluations:
             return 1
         return 0
 
-    def _room(self, pair: str) -> int:
+    def _room(self, pair: str, tx: Transaction) -> int:
         """Elements of one request: with cover always as many; without, no more than a day of both holders allows."""
         charter = self._charter
         if charter.cover:
             return charter.cover_evaluations
-        now = self._clock.now()
-        allowed = min(charter.allowed(h, self._country, pair, now) for h in charter.holders_of(pair))
-        allowed = 0 if pair in self._without_allowance else allowed
+        standing = self._standing(pair, tx)
+        is_used_up = self._used_up.get(pair) == standing
+        allowed = 0 if is_used_up else min(sum(a.count for a in of_one) for of_one in standing)
         return min(charter.batch_limit, charter.quota_per_day + allowed)
+
+    def _standing(self, pair: str, tx: Transaction) -> tuple[tuple[Allowance, ...], ...]:
+        """What each of the pair's holders allows us beyond the daily quota now."""
+        holders, directory, now = self._charter.holders_of(pair), self._post.directory, self._clock.now()
+        return tuple(directory.allowances(holder, self._country, pair, now, tx) for holder in holders)
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
         """Not a stopped pair, and both holders have introduced their shares."""
@@ -146,7 +151,8 @@ class Evaluations:
         return [one for p in persons for one in recipes.inputs(canonical_of(p), slots, schema)]
 
     def _blind(self, pair: str, people: tuple[UUID, ...], inputs: list[bytes | None]) -> Batch:
-        cover: list[bytes | None] = [None] * (self._room(pair) - len(inputs)) if self._charter.cover else []
+        room = self._charter.cover_evaluations if self._charter.cover else len(inputs)
+        cover: list[bytes | None] = [None] * (room - len(inputs))
         blinding = tokens.blind([*inputs, *cover])
         return Batch(
             uuid4(),
@@ -168,7 +174,7 @@ class Evaluations:
         waiting = batches.unsent(tx, pair, holder)
         batch = batches.load(tx, waiting, self._store_key) if waiting else None
         if batch is None:
-            cover = [secrets.token_bytes(32) for _ in range(self._room(pair))]
+            cover = [secrets.token_bytes(32) for _ in range(self._charter.cover_evaluations)]
             blinded = group.hash_to_group(cover, labels.TOKEN_TO_GROUP)
             return _request(Batch(uuid4(), pair, self._charter.matching_epoch, 0, (), (), tuple(blinded)))
         batches.mark_sent(tx, batch.id, holder)
@@ -249,8 +255,8 @@ class Evaluations:
 
     def _ask_for_less(self, batch: Batch) -> None:
         """No day has room for this many: an allowance that we counted on is used up. Its people wait again."""
-        self._without_allowance.add(batch.pair)
         with self._db.transaction() as tx:
+            self._used_up[batch.pair] = self._standing(batch.pair, tx)
             self._publications.put_back(tx, batch.id)
             batches.forget(tx, batch.id)
 

@@ -1,5 +1,6 @@
 """The sub-commands of `samaki keys`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -38,3 +39,50 @@ def verify_evidence(
 
     if not verify(file, charter or [], as_json=as_json):
         raise typer.Exit(1)
+
+
+Holder = Annotated[str, typer.Option(envvar="SAMAKI_HOLDER", help="Address of your key holder: http://127.0.0.1:PORT")]
+
+
+@keys.command("allow")
+def allow(
+    holder: Holder,
+    token_file: TokenFile,
+    country: Annotated[str, typer.Option(help="The country that may ask more.")],
+    pair: Annotated[str, typer.Option(help="Of which pair's share: KH-TH.")],
+    count: Annotated[int, typer.Option(min=1, help="Evaluations beyond the daily quota, once over the whole span.")],
+    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="In UTC.")],
+    reason: Annotated[str, typer.Option(help="Why; it is public, so it names no person.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="In UTC; by default from now."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask your own key holder to answer a country more for a time. Two of its custodians must approve."""
+    from services.custodian.allowances import ask
+
+    wish = {"country": country, "pair": pair, "count": count, "reason": reason}
+    ask(holder, token_file, wish, span=(since, until), as_json=as_json)
+
+
+@keys.command("approve")
+def approve(
+    allowance: Annotated[str, typer.Argument(metavar="ID", help="What `samaki keys allow` gave.")],
+    holder: Holder,
+    token_file: TokenFile,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Approve an allowance, as a custodian of this key holder. It stands when two have."""
+    from services.custodian.allowances import approve as run
+
+    run(holder, token_file, allowance, is_sure=is_sure, as_json=as_json)
+
+
+@keys.command("allowances")
+def allowances(holder: Holder, token_file: TokenFile, as_json: Json = False) -> None:
+    """What was asked for at a key holder, and who has approved it."""
+    from services.custodian.allowances import show
+
+    show(holder, token_file, as_json=as_json)

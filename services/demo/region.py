@@ -43,6 +43,12 @@ COUNTRY_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "operator": ("node-operations", (Role.NODE_OPERATOR,)),
     "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
 }
+HOLDER_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
+    "custodian": ("key-custody", (Role.KEY_CUSTODIAN,)),
+    "second-custodian": ("key-custody", (Role.KEY_CUSTODIAN,)),
+    "operator": ("secretariat", (Role.NODE_OPERATOR,)),
+    "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
+}
 OFFICE_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "analyst": ("secretariat", (Role.ANALYST,)),
     "operator": ("secretariat", (Role.NODE_OPERATOR,)),
@@ -180,7 +186,7 @@ def _further_purposes(party: str) -> tuple[Purpose, ...]:
 
 
 def _staff(region: Region, party: str) -> None:
-    people = COUNTRY_STAFF if len(party) == 2 else OFFICE_STAFF
+    people = {"country": COUNTRY_STAFF, "keyholder": HOLDER_STAFF, "matcher": OFFICE_STAFF}[_kind(party)]
     entries = []
     for staff, (organisation, roles) in people.items():
         token = new_token()

@@ -1,20 +1,32 @@
-"""The key holder's API: quotas and state, for security reviewers and operators. It takes no commands."""
+"""The key holder's API: quotas, alarms and state to read; and the one thing that people change here, bulk allowances.
+
+An allowance is asked for by a custodian or the operator, and takes two custodians of this country to stand: the
+register of this holder's own staff says who they are. Nobody of another country, nor of this country's node, is in it.
+"""
 
 from dataclasses import asdict
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, FastAPI
 
 from events.base import Actor, Role
 from services.keyholder import views
+from services.keyholder.allowances import NEEDED, Request, Wish
 from services.keyholder.holder import KeyHolder
 from services.runtime.signin import SignIn
 
 READERS = (Role.SECURITY_REVIEWER, Role.NODE_OPERATOR)
+ASKERS = (Role.KEY_CUSTODIAN, Role.NODE_OPERATOR)
 
 
 def add_routes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
-    """GET /api/quotas and /api/status."""
+    """All routes below /api."""
+    _add_reading(app, holder, sign_in)
+    _add_allowances(app, holder, sign_in)
+
+
+def _add_reading(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
     reader = Annotated[Actor, Depends(sign_in.acting(*READERS))]
 
     @app.get("/api/quotas")
@@ -24,6 +36,41 @@ def add_routes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
             {**asdict(q), "allowances": [a.model_dump(mode="json") for a in q.allowances]} for q in views.quotas(holder)
         ]
 
+    @app.get("/api/alarms")
+    def read_alarms(_actor: reader) -> list[dict[str, Any]]:
+        """Today's: which countries have used most of their limit."""
+        return [asdict(alarm) for alarm in views.alarms_today(holder)]
+
     @app.get("/api/status")
     def read_status(_actor: reader) -> dict[str, Any]:
         return asdict(views.health(holder))
+
+
+def _add_allowances(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
+    asker = Annotated[Actor, Depends(sign_in.acting(*ASKERS))]
+    custodian = Annotated[Actor, Depends(sign_in.acting(Role.KEY_CUSTODIAN))]
+    reader = Annotated[Actor, Depends(sign_in.acting(*READERS, Role.KEY_CUSTODIAN))]
+
+    @app.get("/api/allowances")
+    def list_allowances(_actor: reader) -> list[dict[str, Any]]:
+        return [_json(request) for request in holder.allowances.listed()]
+
+    @app.post("/api/allowances", status_code=201)
+    def ask(wish: Wish, actor: asker) -> dict[str, Any]:
+        return {"id": holder.allowances.ask(actor, wish), "state": "asked", "needed": NEEDED}
+
+    @app.post("/api/allowances/{allowance_id}/approval")
+    def approve(allowance_id: UUID, actor: custodian) -> dict[str, Any]:
+        return _json(holder.allowances.approve(actor, allowance_id))
+
+
+def _json(request: Request) -> dict[str, Any]:
+    return {
+        "id": request.id,
+        **request.wish.model_dump(mode="json"),
+        "asked_by": request.asked_by,
+        "asked_at": request.asked_at,
+        "state": request.state,
+        "custodians": list(request.custodians),
+        "needed": NEEDED,
+    }

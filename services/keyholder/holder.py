@@ -12,7 +12,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from events.charter import Allowance, Charter, Topic
+import structlog
+
+from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.envelope import Header
@@ -21,10 +23,13 @@ from events.post import Post, PostStatus
 from events.stream import Stream
 from keys import dleq, group, quota, shares, sign
 from keys.ring import KeyRing
-from services.keyholder import book, requests
+from services.keyholder import alarms, allowances, book, requests
+from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
+
+log = structlog.get_logger()
 
 AT_ONCE: Final = 2
 """Requests of one country that are answered in one round, so that a flood of one starves no other."""
@@ -60,12 +65,13 @@ class KeyHolder:
         self.shares = Shares(
             me, charter=charter, digest=digest, ring=ring, database=database, post=self._post, clock=clock
         )
+        self.allowances = Allowances(me, charter=charter, database=database, post=self._post, clock=clock)
         self._topics = {t.reader: t for t in charter.written_by(me) if t.family == "evaluated" and t.reader}
         self._seen: dict[str, int] = {}
 
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on its state can be read."""
-        self.database.create(book.TABLES)
+        self.database.create((*book.TABLES, *allowances.TABLES, *alarms.TABLES))
         self._post.create()
 
     def open(self) -> None:
@@ -78,7 +84,9 @@ class KeyHolder:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         self._refill()
         done = self._post.receive({"evaluate": self._take})
+        done += self.allowances.grant()
         done += sum(self._answer(country) for country in self._topics)
+        done += self._tell_alarms()
         done += self._tell_totals()
         done += self._tidy()
         done += self._post.tick()
@@ -87,23 +95,14 @@ class KeyHolder:
 
     def limit(self, country: str, pair: str, tx: Transaction | None = None) -> int:
         """How many evaluations this country may ask of this pair's share today, with what is left of its allowances."""
-        daily, standing = self.charter.quota_per_day, self.allowances(country, pair)
-        if not standing:
-            return daily
-        since = min(book.day_of(a.valid_from) for a in standing)
-        today = book.day_of(self.clock.now())
+        daily, today = self.charter.quota_per_day, book.day_of(self.clock.now())
         with nullcontext(tx) if tx is not None else self.database.reading() as read:
+            standing = self.allowances.standing(country, pair, read)
+            if not standing:
+                return daily
+            since = min(book.day_of(a.valid_from) for a in standing)
             earlier = book.spent(read, country, pair, since=since, before=today)
         return quota.limit_of(daily, sum(a.count for a in standing), earlier)
-
-    def allowances(self, country: str, pair: str) -> tuple[Allowance, ...]:
-        """What was approved beyond the daily quota, and stands now."""
-        now = self.clock.now()
-        return tuple(
-            a
-            for a in self.charter.allowances
-            if (a.holder, a.country, a.pair) == (self.me, country, pair) and a.valid_from <= now < a.valid_until
-        )
 
     def status(self) -> PostStatus:
         return self._post.status()
@@ -166,6 +165,7 @@ class KeyHolder:
         limit = self.limit(country, pair)
         with self.database.transaction() as tx:
             verdict = book.count(tx, request, limit, book.day_of(self.clock.now()))
+            self._watch(tx, request, verdict, limit)
         if isinstance(verdict, quota.Allow):
             return None
         again = None if verdict.retry_day is None else _start_of(verdict.retry_day)
@@ -175,6 +175,13 @@ class KeyHolder:
             + ("today." if again else "any day: ask for less at once, or for an allowance."),
             again,
         )
+
+    def _watch(self, tx: Transaction, request: Request, verdict: quota.Allow | quota.Deny, limit: int) -> None:
+        """Write an alarm down where most of a day's limit is spent, or more than all of it was asked for."""
+        country, pair, now = request.country, request.asked.pair, self.clock.now()
+        window = quota.on(book.window_of(tx, country, pair), book.day_of(now))
+        if isinstance(verdict, quota.Deny) or alarms.is_due(window.spent, limit):
+            alarms.raise_once(tx, country, pair, window.day, spent=window.spent, limit=limit, at=now)
 
     def _evaluate(self, request: Request, blinded: list[group.Element]) -> None:
         asked = request.asked
@@ -269,6 +276,20 @@ class KeyHolder:
 
     def _tick(self) -> int:
         return self.charter.tick_at(self.clock.now())
+
+    def _tell_alarms(self) -> int:
+        """Into the log, each once; twice if we crash in between."""
+        with self.database.reading() as tx:
+            untold = alarms.untold(tx)
+        for alarm in untold:
+            log.warning(
+                "quota.alarm", holder=self.me, country=alarm.country, pair=alarm.pair, spent=alarm.spent,
+                limit=alarm.limit,
+            )  # fmt: skip
+        if untold:
+            with self.database.transaction() as tx:
+                alarms.told(tx, untold)
+        return len(untold)
 
     def _tell_totals(self) -> bool:
         """At the turn of each of the charter's spans: the totals that have changed.
