@@ -86,3 +86,23 @@ def allowances(holder: Holder, token_file: TokenFile, as_json: Json = False) -> 
     from services.custodian.allowances import show
 
     show(holder, token_file, as_json=as_json)
+
+
+@keys.command("status")
+def status(
+    home: Annotated[
+        Path | None, typer.Option(envvar="SAMAKI_HOME", help="A party's own folder: its ring, and what it has heard.")
+    ] = None,
+    charter: Annotated[Path | None, typer.Option(envvar="SAMAKI_CHARTER", help="The region's signed charter.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_BOOTSTRAP", help="Without --home: Kafka, to read keys.* there.")
+    ] = None,
+    kafka_ca: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_CA")] = None,
+    kafka_certificate: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_CERTIFICATE")] = None,
+    kafka_key: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_KEY")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every key: version, state, age, period, who authorised it, what is due, what stands under it, use of quotas."""
+    from services.custodian.status import status as run
+
+    run(home, charter, bootstrap, tls=(kafka_ca, kafka_certificate, kafka_key), as_json=as_json)

@@ -7,8 +7,9 @@ What a holder never learns: who is behind an element, and whether two elements a
 blinded afresh.
 """
 
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -28,6 +29,8 @@ from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
+from services.runtime import custody
+from services.runtime.custody import KeyReport, QuotaRow
 
 log = structlog.get_logger()
 
@@ -106,6 +109,23 @@ class KeyHolder:
 
     def status(self) -> PostStatus:
         return self._post.status()
+
+    def keys(self) -> KeyReport:
+        """Every key that this holder has or has heard of, and its own count of quotas beside what others told."""
+        now = self.clock.now()
+        with self.database.reading() as tx:
+            found = custody.report(self.me, self.charter, self._ring, self._post.directory, tx, now)
+            return replace(found, quotas=(*self._own_quotas(tx, now), *_of_others(found, self.me)))
+
+    def _own_quotas(self, tx: Transaction, now: datetime) -> Iterator[QuotaRow]:
+        today = book.day_of(now)
+        for used in book.usage(tx, self.charter.matching_epoch):
+            standing = self.allowances.standing(used.country, used.pair, tx)
+            yield QuotaRow(
+                holder=self.me, pair=used.pair, country=used.country, total=used.total,
+                most_in_a_day=used.most_in_a_day, per_day=self.charter.quota_per_day,
+                allowed_beyond=sum(a.count for a in standing), spent_today=used.spent if used.day >= today else 0,
+            )  # fmt: skip
 
     # ---- reading
 
@@ -317,6 +337,10 @@ class KeyHolder:
                 book.tidy(tx, self.charter.matching_epoch, today)
         self._seen["day"] = today
         return begun
+
+
+def _of_others(found: KeyReport, me: str) -> tuple[QuotaRow, ...]:
+    return tuple(row for row in found.quotas if row.holder != me)
 
 
 def _start_of(day: int) -> datetime:

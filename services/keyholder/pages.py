@@ -13,7 +13,7 @@ from services.runtime.pages import Link, Pages, when
 from services.runtime.signin import SignIn
 
 TEMPLATES = Path(__file__).parent / "templates"
-LINKS = (Link("/", "Key holder"), Link("/quotas", "Quotas"))
+LINKS = (Link("/", "Key holder"), Link("/quotas", "Quotas"), Link("/keys", "Keys"))
 
 
 def kit(holder: KeyHolder) -> Pages:

@@ -44,6 +44,19 @@ def test_evidence_is_judged_by_exit_code_from_the_charter_and_the_file_alone(reg
     assert done.returncode == 2
 
 
+def test_the_state_of_every_key_at_home_is_one_object_or_a_table(region, tmp_path):
+    where = ("--home", region.region.home("TH.holder"), "--charter", region.region.charter_file)
+    report = json.loads(run("keys", "status", *where, "--json", folder=tmp_path).stdout)
+    assert report["party"] == "TH.holder"
+    assert {row["purpose"] for row in report["keys"]} >= {"signing", "sealing", "share", "pair key", "key-encryption"}
+    table = run("keys", "status", *where, folder=tmp_path, COLUMNS="250")
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "Overdue: " in table.stdout
+    nowhere = run("keys", "status", "--charter", region.region.charter_file, folder=tmp_path)
+    assert nowhere.returncode == 2
+    assert nowhere.stderr.startswith("samaki: Give --charter, and --home")
+
+
 def test_an_allowance_is_asked_for_and_approved_by_two_custodians_each_with_their_own_token(tmp_path):
     region = found_region(tmp_path / "region", ("KH", "TH"), now=datetime.now(UTC))
     home = region.home("TH.holder")
