@@ -94,7 +94,7 @@ def _judged(evidence: Evidence, versions: Sequence[Region]) -> Verdict:
     newest = max(versions, key=lambda version: (version.charter.version, version in ours)).charter
     if isinstance(evidence.answer, Evaluated):
         return _judge_answer(evidence, evidence.answer, ours[0], newest, versions)
-    return _judge_refusal(evidence, evidence.answer, ours[0], newest)
+    return _judge_refusal(evidence, evidence.answer, ours, newest)
 
 
 # ---- answers
@@ -168,25 +168,29 @@ def _is_proved(share: ShareIntroduced, digest: bytes) -> bool:
 # ---- refusals
 
 
-def _judge_refusal(evidence: Evidence, refusal: EvaluationRefused, region: Region, newest: Charter) -> Verdict:
+def _judge_refusal(
+    evidence: Evidence, refusal: EvaluationRefused, ours: Sequence[Region], newest: Charter
+) -> Verdict:
+    """Under every version that bears the signed digest: nothing else tells by which rules the holder went."""
     holder, blinded = evidence.holder, _split(evidence.request.blinded)
     try:
         message = dleq.refusal_message(
-            _question(evidence, region), blinded, holder,
+            _question(evidence, ours[0]), blinded, holder,
             reason=refusal.reason, sentence=refusal.sentence, retry_at=refusal.retry_at,
         )  # fmt: skip
     except (KeysError, TypeError) as error:  # TypeError: a time without its zone
         raise _Acquitted("The refusal in the evidence has a number or a time that no holder can sign.") from error
     _require_signed(newest, holder, refusal, message)
-    contradiction = _contradiction(evidence, refusal, region.charter)
-    if contradiction is None:
+    contradictions = [_contradiction(evidence, refusal, version.charter) for version in ours]
+    if None in contradictions:
         raise _Acquitted(
             f"{holder} signed this refusal ({refusal.reason}), which can be shown to anybody; nothing in charter and "
             "request contradicts it."
         )
+    batch = evidence.request.batch
     return Verdict(
         "false_refusal",
-        f"{holder} refused {evidence.requester} (batch {evidence.request.batch}): {refusal.reason}. {contradiction}",
+        f"{holder} refused {evidence.requester} (batch {batch}): {refusal.reason}. {contradictions[0]}",
     )
 
 

@@ -256,6 +256,17 @@ def test_a_refusal_that_may_be_true_convicts_nobody(region, refuses):
     assert [charge(region, evidence) for evidence in honest] == [None] * len(honest)
 
 
+def test_a_refusal_that_is_true_under_one_of_two_versions_of_one_digest_convicts_nobody(region, refuses):
+    """Nothing that is signed tells by which of them the holder went."""
+    for reason, changes in (
+        ("not_your_pair", {"pairs": ("KH-LA", "LA-TH")}), ("unknown_epoch", {"matching_epoch": 2}),
+        ("over_quota", {"quota_per_day": 1}),
+    ):
+        other = Region(region.charter.model_copy(update={"version": 2, **changes}), region.digest)
+        assert charge(region, refuses(reason)) == "false_refusal"
+        assert charge(region, refuses(reason), other) is None
+
+
 def test_a_size_that_was_announced_wrongly_and_put_right_afterwards_convicts_nobody(region, refuses, right):
     """How many were announced is not in what the holder signs: its accuser can write any number beside it."""
     honest = refuses("bad_size", n=right.request.n + 1)
