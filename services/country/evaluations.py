@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from events import introductions
-from events.charter import Allowance, Charter, Topic
+from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.directory import PublicShare
@@ -74,7 +74,7 @@ class Evaluations:
         self._db = database
         self._store_key = store_key
         self._clock = clock
-        self._used_up: dict[str, tuple[tuple[Allowance, ...], ...]] = {}  # pair -> what stood when nothing was left
+        self._without_allowance: set[str] = set()
         self._nobody: dict[str, int] = {}  # pair -> the turn at which nobody waited there: no need to look again
         self._topics = {t.reader: t for t in charter.written_by(country) if t.family == "evaluate"}
 
@@ -129,15 +129,13 @@ class Evaluations:
         charter = self._charter
         if charter.cover:
             return charter.cover_evaluations
-        standing = self._standing(pair, tx)
-        is_used_up = self._used_up.get(pair) == standing
-        allowed = 0 if is_used_up else min(sum(a.count for a in of_one) for of_one in standing)
+        allowed = 0 if pair in self._without_allowance else self._allowed(pair, tx)
         return min(charter.batch_limit, charter.quota_per_day + allowed)
 
-    def _standing(self, pair: str, tx: Transaction) -> tuple[tuple[Allowance, ...], ...]:
-        """What each of the pair's holders allows us beyond the daily quota now."""
+    def _allowed(self, pair: str, tx: Transaction) -> int:
+        """What both of the pair's holders allow us beyond the daily quota now."""
         holders, directory, now = self._charter.holders_of(pair), self._post.directory, self._clock.now()
-        return tuple(directory.allowances(holder, self._country, pair, now, tx) for holder in holders)
+        return min(sum(a.count for a in directory.allowances(h, self._country, pair, now, tx)) for h in holders)
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
         """Not a stopped pair, and both holders have introduced their shares."""
@@ -255,8 +253,8 @@ class Evaluations:
 
     def _ask_for_less(self, batch: Batch) -> None:
         """No day has room for this many: an allowance that we counted on is used up. Its people wait again."""
+        self._without_allowance.add(batch.pair)
         with self._db.transaction() as tx:
-            self._used_up[batch.pair] = self._standing(batch.pair, tx)
             self._publications.put_back(tx, batch.id)
             batches.forget(tx, batch.id)
 

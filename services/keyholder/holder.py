@@ -31,6 +31,7 @@ from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
 from services.runtime import custody
 from services.runtime.custody import KeyReport, QuotaRow
+from services.runtime.inventory import Evaluations
 
 log = structlog.get_logger()
 
@@ -114,8 +115,15 @@ class KeyHolder:
         """Every key that this holder has or has heard of, and its own count of quotas beside what others told."""
         now = self.clock.now()
         with self.database.reading() as tx:
-            found = custody.report(self.me, self.charter, self._ring, self._post.directory, tx, now)
-            return replace(found, quotas=(*self._own_quotas(tx, now), *_of_others(found, self.me)))
+            own = tuple(self._own_quotas(tx, now))
+            counted = [
+                Evaluations(self.me, pair, self.charter.matching_epoch, sum(q.total for q in own if q.pair == pair))
+                for pair in self.shares.pairs
+            ]
+            found = custody.report(
+                self.me, self.charter, self._ring, self._post.directory, tx, now, evaluations=counted
+            )
+            return replace(found, quotas=(*own, *_of_others(found, self.me)))
 
     def _own_quotas(self, tx: Transaction, now: datetime) -> Iterator[QuotaRow]:
         today = book.day_of(now)

@@ -4,7 +4,7 @@ Read only, in one consistent view of the database. Counts are of rows, never of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -21,7 +21,7 @@ from events.messages import EvaluatedTotal
 from keys.ring import ALGORITHMS, KeyRing, KeyVersion
 from services.runtime import svg
 from services.runtime.inventory import Evaluations, Home, KeyRow, SealingKeyKnown, Told, inventory, overdue
-from services.runtime.pages import Pages, when
+from services.runtime.pages import Pages
 from services.runtime.signin import SignIn
 
 READERS: Final = (Role.SECURITY_REVIEWER, Role.NODE_OPERATOR)
@@ -96,11 +96,17 @@ def report(
     now: datetime,
     *,
     persons: int | None = None,
+    evaluations: Sequence[Evaluations] = (),
 ) -> KeyReport:
     """What a party knows at home. Quotas are those that holders have told, at the turns of the charter's spans.
 
-    persons  how many have a data key; None: this party has no persons
+    persons      how many have a data key; None: this party has no persons
+    evaluations  what a holder has counted itself, which goes before what it has told
     """
+    told = told_to(tx)
+    own = {(e.holder, e.pair, e.epoch) for e in evaluations}
+    others = [e for e in told.evaluations if (e.holder, e.pair, e.epoch) not in own]
+    told = replace(told, evaluations=(*others, *evaluations))
     versions = versions_of(ring)
     counts = _counts(tx, charter, party, [v.id for v in versions if v.purpose == "store"])
     if persons is not None:
@@ -112,7 +118,7 @@ def report(
         region=charter.region,
         charter_version=charter.version,
         at=now,
-        keys=inventory(charter, told_to(tx), home, now),
+        keys=inventory(charter, told, home, now),
         quotas=tuple(sorted(quotas, key=lambda q: (q.pair, q.holder, q.country))),
     )
 
@@ -175,18 +181,26 @@ def add_routes(app: FastAPI, sign_in: SignIn, pages: Pages, read: Callable[[], K
         found = read()
         return pages.render(
             "keys.html", here="/keys", acting=acting, report=found, overdue=overdue(found.keys),
-            due=[row for row in found.keys if row.condition == "due"], rows=[shown(row) for row in found.keys],
+            due=[row for row in found.keys if row.condition == "due"],
+            own=[shown(row)[1:] for row in found.keys if row.party == found.party],
+            others=[_in_short(row) for row in found.keys if row.party != found.party],
             quotas=[_shown_quota(row) for row in found.quotas], picture=picture(found),
         )  # fmt: skip
 
 
 def shown(row: KeyRow) -> Shown:
     """One key as a line of a table: party, purpose, version, key, state, age, due, authorised by, under it."""
-    age = "" if row.age_days is None else f"{row.age_days} d"
+    age = "" if row.age_days is None else f"{row.age_days}"
     period = "" if row.period_days is None else f" of {row.period_days}"
-    due = f"{row.condition}, {when(row.due_at)}" if row.due_at and row.condition != "over" else row.condition
+    days = f"{age}{period} days".replace(" ", "\u00a0") if age else ""
+    due = f"{row.condition}, {row.due_at:%Y-%m-%d}" if row.due_at and row.condition != "over" else row.condition
     under = "" if row.under is None else f"{row.under:,} {row.counted}".replace(",", "\u202f")
-    return (row.party, row.purpose, row.version, row.id, row.state, age + period, due, row.authorised_by, under)
+    return (row.party, row.purpose, row.version, row.id, row.state, days, due, row.authorised_by, under)
+
+
+def _in_short(row: KeyRow) -> tuple[object, ...]:
+    party, purpose, version, *rest = shown(row)
+    return (party, f"{purpose} {version}", *rest)
 
 
 def _shown_quota(row: QuotaRow) -> tuple[object, ...]:
@@ -195,11 +209,11 @@ def _shown_quota(row: QuotaRow) -> tuple[object, ...]:
 
 
 def picture(found: KeyReport) -> Markup:
-    """Each key's time as a bar, from when it stands to now or its end; the party's own alone, where it is one's own."""
-    rows = [row for row in found.keys if row.since and row.party == (found.party or row.party)]
+    """Each of the party's own keys as a bar from when it stands to now or its end, framed up to where it is due."""
+    rows = [row for row in found.keys if row.since and row.party == found.party]
     spans = [
         svg.Span(
-            label=f"{row.purpose} {row.version}" if found.party else f"{row.party} {row.purpose} {row.version}",
+            label=_label(row),
             start=_days(row.since or found.at),
             end=_days(_end(row, found.at)),
             due=None if row.due_at is None else _days(row.due_at),
@@ -208,8 +222,12 @@ def picture(found: KeyReport) -> Markup:
         for row in rows
     ]
     late = sum(row.condition == "overdue" for row in rows)
-    description = f"{len(rows)} keys; {late} are overdue. The line is now; a mark is where a period ends."
+    description = f"{len(rows)} keys; {late} are overdue. The line is now; a frame ends where a period does."
     return svg.timeline("keys", "The life of each key", description, spans, _days(found.at))
+
+
+def _label(row: KeyRow) -> str:
+    return f"{row.purpose} {row.id if row.purpose in {'share', 'pair key'} else row.version}"
 
 
 def _end(row: KeyRow, now: datetime) -> datetime:

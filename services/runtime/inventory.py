@@ -202,7 +202,7 @@ def _pair_key(first: Introduction, count: int, charter: Charter, now: datetime) 
         "active" if is_current else "former", first.sealed_at, now, period=YEAR, condition=condition,
         authorised_by=_by(first), known_from="keys.*",
     )  # fmt: skip
-    return replace(row, under=count, counted="evaluations told")
+    return replace(row, under=count, counted="evaluations")
 
 
 # ---- what stands at home

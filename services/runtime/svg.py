@@ -97,7 +97,7 @@ class Span:
 
 
 def timeline(key: str, title: str, description: str, spans: Sequence[Span], now: float) -> Markup:
-    """Bars on one axis of time, a line at `now`, and a mark where each is due."""
+    """Bars on one axis of time, each in a frame up to where it is due, and a line at `now`."""
     times = [t for s in spans for t in (s.start, s.end, s.due) if t is not None] + [now]
     first, last = min(times), max(times)
 
@@ -115,10 +115,12 @@ def _span(y: int, span: Span, x: Callable[[float], float]) -> Markup:
     bar = Markup('<rect class="chart-bar" x="{}" y="{}" width="{}" height="18" rx="2" fill-opacity="{}"/>').format(
         _length(left), y + 6, _length(width), "1" if span.is_open else "0.3"
     )
-    mark = Markup() if span.due is None else Markup(
-        '<rect class="chart-frame" x="{}" y="{}" width="3" height="24"/>'
-    ).format(_length(x(span.due)), y + 3)
-    return _name(_TIMES - 10, y + 19, "end", span.label) + bar + mark
+    frame = Markup()
+    if span.due is not None:
+        frame = Markup('<rect class="chart-frame" x="{}" y="{}" width="{}" height="18" rx="2"/>').format(
+            _length(left), y + 6, _length(max(2.0, x(span.due) - left))
+        )
+    return _name(_TIMES - 10, y + 19, "end", span.label) + bar + frame
 
 
 def _name(x: int, y: int, anchor: str, text: str) -> Markup:

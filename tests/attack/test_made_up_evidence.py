@@ -1,7 +1,7 @@
 """Evidence convicts who lied and nobody else, whatever a country alone, or with another holder, makes of it."""
 
 import base64
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from regions import LiveRegion, person
@@ -90,7 +90,7 @@ def test_a_right_answer_convicts_nobody_whatever_its_accuser_says(region, right)
     [
         ("request", {"n": 1}), ("request", {"n": 10_000}),
         ("answer", {"n": 1}), ("answer", {"generation": 7}), ("answer", {"epoch": 7}), ("answer", {"pair": "LA-TH"}),
-        ("answer", {"batch": uuid4()}),
+        ("answer", {"batch": UUID(int=1)}),
     ],
     ids=str,
 )
@@ -101,7 +101,7 @@ def test_what_stands_beside_what_was_signed_turns_no_right_answer_into_a_wrong_o
 
 
 ALTERED = [
-    ("request", {"batch": uuid4()}), ("request", {"pair": "KH-LA"}), ("request", {"pair": "LA-TH"}),
+    ("request", {"batch": UUID(int=1)}), ("request", {"pair": "KH-LA"}), ("request", {"pair": "LA-TH"}),
     ("request", {"epoch": 2}), ("request", {"epoch": 1 << 70}), ("request", {"generation": 1}),
     ("request", {"purpose": "bulk"}), ("request", {"blinded": bytes(32)}), ("request", {"blinded": b""}),
     ("answer", {"elements": bytes(32)}), ("answer", {"elements": b""}), ("answer", {"proof": bytes(64)}),

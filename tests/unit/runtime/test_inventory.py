@@ -109,7 +109,7 @@ def test_a_refreshed_share_is_over_and_the_pairs_key_keeps_its_age(charter):
 def test_an_epoch_ends_after_a_year_or_so_many_evaluations(charter, after, count, condition):
     told = Told(introductions=[introduced()], evaluations=[Evaluations(HOLDER, "KH-TH", 1, count)])
     row = rows(charter, at=START + days(after), told=told)[HOLDER, "pair key", "KH-TH/1"]
-    assert (row.condition, row.under, row.counted) == (condition, count, "evaluations told")
+    assert (row.condition, row.under, row.counted) == (condition, count, "evaluations")
 
 
 def test_a_sealing_key_renews_itself_and_is_overdue_only_where_it_was_not_destroyed_in_time(charter):
@@ -175,7 +175,9 @@ def test_the_timeline_has_a_bar_for_each_own_key_and_marks_what_is_due(charter):
     mine = [row for row in keys if row.party == HOLDER]
     bars = [r for r in chart.iter(f"{svg}rect") if r.get("class") == "chart-bar"]
     assert len(bars) == len(mine) == 4
-    assert [t.text for t in chart.iter(f"{svg}text")] == [f"{row.purpose} {row.version}" for row in mine]
+    assert [t.text for t in chart.iter(f"{svg}text")] == ["pair key KH-TH/1", "share KH-TH/1/0", "signing 1", "store 1"]
+    frames = [r for r in chart.iter(f"{svg}rect") if r.get("class") == "chart-frame"]
+    assert len(frames) == len([row for row in mine if row.due_at])
     assert all(float(r.get("x")) + float(r.get("width")) <= 720 for r in bars)
     assert f"{len(overdue(mine))} are overdue" in chart.find(f"{svg}svg/{svg}desc").text
     assert "style=" not in drawn

@@ -85,6 +85,7 @@ def test_a_holder_grants_alarms_and_shows_its_keys(
     assert [(a.spent, a.limit) for a in holder_views.alarms_today(holder)] == [(9, 10)]
     assert {row.purpose for row in holder.keys().keys} >= {"signing", "sealing", "share", "pair key"}
     assert [q.spent_today for q in holder.keys().quotas] == [9]
+    assert [row.under for row in holder.keys().keys if row.purpose == "pair key"] == [9]  # counted, not told yet
 
 
 def custodian(name: str) -> Actor:
