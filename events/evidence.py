@@ -20,9 +20,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from events.charter import Charter, SigningKey
+from events.charter import Charter
 from events.envelope import Envelope, read_body, unpack
-from events.errors import CharterInvalid, EnvelopeInvalid
+from events.errors import EnvelopeInvalid
 from events.messages import Bytes, Evaluated, EvaluationAsked, EvaluationRefused, ShareIntroduced
 from events.model import Country, Hex32, PartyId, Value, countries_of
 from events.receiving import Authenticator, header_fault
@@ -36,7 +36,9 @@ class Evidence(Value):
     """One signed wrong answer or refusal, with all that a third party needs beside the charter to judge it."""
 
     charter_version: int
+    """In force at the country then: its own word, which nothing rests on."""
     charter_digest: Hex32
+    """Of the region's first version: what stands for the region in every proof."""
     requester: Country
     holder: PartyId
     request: EvaluationAsked
@@ -50,10 +52,15 @@ class Evidence(Value):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One version of the region's charter, verified, and its digest."""
+    """A region's charter in all its versions, verified, oldest first; the digest that stands for it in every proof."""
 
-    charter: Charter
+    history: tuple[Charter, ...]
     digest: bytes
+
+    def naming(self, party: str) -> Charter | None:
+        """The newest version with this party: what it says of the party's keys counts. None: there never was one."""
+        versions = reversed(self.history)
+        return next((version for version in versions if party in {p.id for p in version.parties}), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +79,35 @@ class _Acquitted(Exception):
     """Why nobody is convicted: leaves this file as a Verdict only."""
 
 
-def judge(evidence: Evidence, versions: Sequence[Region]) -> Verdict:
-    """What the evidence shows.
-
-    versions  of the charter, at least the one in the evidence; keys count as the newest of them says
-    cost      of an answer: two weighted sums of the batch
-    """
+def judge(evidence: Evidence, region: Region) -> Verdict:
+    """What the evidence shows. Cost of an answer: two weighted sums of the batch."""
     try:
-        return _judged(evidence, versions)
+        return _judged(evidence, region)
     except _Acquitted as why:
         return Verdict(None, str(why))
 
 
-def _judged(evidence: Evidence, versions: Sequence[Region]) -> Verdict:
-    ours = [v for v in versions if v.digest.hex() == evidence.charter_digest]
-    if not ours:
-        raise _Acquitted(
-            f"It is about version {evidence.charter_version} of a charter that is not among those given: another "
-            "region's, or a version that is missing."
-        )
-    newest = max(versions, key=lambda version: (version.charter.version, version in ours)).charter
+def _judged(evidence: Evidence, region: Region) -> Verdict:
+    if evidence.charter_digest != region.digest.hex():
+        raise _Acquitted("It is about another region: its charter is not the one that was given.")
+    charter = region.naming(evidence.holder)
+    if charter is None:
+        raise _Acquitted(f"The region has no party {evidence.holder}.")
     if isinstance(evidence.answer, Evaluated):
-        return _judge_answer(evidence, evidence.answer, ours[0], newest, versions)
-    return _judge_refusal(evidence, evidence.answer, ours, newest)
+        return _judge_answer(evidence, evidence.answer, region, charter)
+    return _judge_refusal(evidence, evidence.answer, region, charter)
 
 
 # ---- answers
 
 
-def _judge_answer(
-    evidence: Evidence, answer: Evaluated, region: Region, newest: Charter, versions: Sequence[Region]
-) -> Verdict:
+def _judge_answer(evidence: Evidence, answer: Evaluated, region: Region, charter: Charter) -> Verdict:
     holder, request = evidence.holder, evidence.request
-    share = _introduced(evidence, newest, versions)
+    share = _introduced(evidence, region, charter)
     statement = dleq.Statement(**asdict(_question(evidence, region)), holder=holder, public=bytes.fromhex(share.public))
     blinded, elements = _split(request.blinded), _split(answer.elements)
     digest = dleq.request_digest(statement, blinded)
-    _require_signed(newest, holder, answer, dleq.answer_message(digest, holder, elements, answer.proof))
+    _require_signed(charter, holder, answer, dleq.answer_message(digest, holder, elements, answer.proof))
     try:
         dleq.verify(statement, blinded, elements, answer.proof)
     except (InvalidProof, InvalidElement):
@@ -121,7 +120,7 @@ def _judge_answer(
     raise _Acquitted(f"{holder} signed this answer, and it is right.")
 
 
-def _introduced(evidence: Evidence, newest: Charter, versions: Sequence[Region]) -> ShareIntroduced:
+def _introduced(evidence: Evidence, region: Region, charter: Charter) -> ShareIntroduced:
     """The share that was asked, as its holder introduced it."""
     holder, request = evidence.holder, evidence.request
     if evidence.introduction is None:
@@ -134,24 +133,21 @@ def _introduced(evidence: Evidence, newest: Charter, versions: Sequence[Region])
     place = (request.pair, request.epoch, request.generation, holder)
     introduced = (item for item in body.items if isinstance(item, ShareIntroduced))
     found = [share for share in introduced if (share.pair, share.epoch, share.generation, share.holder) == place]
-    if not _is_word_of(envelope, holder, newest) or len(found) != 1:
+    if not _is_word_of(envelope, holder, charter) or len(found) != 1:
         raise _Acquitted(f"The envelope in the evidence is not {holder}'s introduction of the share that was asked.")
-    if not any(_is_proved(found[0], version.digest) for version in versions):
-        raise _Acquitted(
-            f"The introduction of {holder}'s share bears no proof under a charter that was given. It was made under "
-            f"version {envelope.header.charter_version}: give that one too."
-        )
+    if not _is_proved(found[0], region.digest):
+        raise _Acquitted(f"The introduction of {holder}'s share bears no proof for this region.")
     return found[0]
 
 
-def _is_word_of(envelope: Envelope, holder: str, newest: Charter) -> bool:
+def _is_word_of(envelope: Envelope, holder: str, charter: Charter) -> bool:
     """Whether the holder announced this, under a key that counts there."""
     header = envelope.header
-    topic = next((t for t in newest.topics if t.name == header.topic), None)
+    topic = next((t for t in charter.topics if t.name == header.topic), None)
     if topic is None or topic.family != "keys" or (topic.writer, header.writer) != (holder, holder):
         return False
-    fault, wait = Authenticator(newest).check(envelope, header.sealed_at)
-    return fault is None and wait is None and header_fault(newest, topic, header) != "wrong_header"
+    fault, wait = Authenticator(charter).check(envelope, header.sealed_at)
+    return fault is None and wait is None and header_fault(charter, topic, header) != "wrong_header"
 
 
 def _is_proved(share: ShareIntroduced, digest: bytes) -> bool:
@@ -168,20 +164,18 @@ def _is_proved(share: ShareIntroduced, digest: bytes) -> bool:
 # ---- refusals
 
 
-def _judge_refusal(
-    evidence: Evidence, refusal: EvaluationRefused, ours: Sequence[Region], newest: Charter
-) -> Verdict:
-    """Under every version that bears the signed digest: nothing else tells by which rules the holder went."""
+def _judge_refusal(evidence: Evidence, refusal: EvaluationRefused, region: Region, charter: Charter) -> Verdict:
+    """Under every version of the charter: nothing that is signed tells by which of them the holder went."""
     holder, blinded = evidence.holder, _split(evidence.request.blinded)
     try:
         message = dleq.refusal_message(
-            _question(evidence, ours[0]), blinded, holder,
+            _question(evidence, region), blinded, holder,
             reason=refusal.reason, sentence=refusal.sentence, retry_at=refusal.retry_at,
         )  # fmt: skip
     except (KeysError, TypeError) as error:  # TypeError: a time without its zone
         raise _Acquitted("The refusal in the evidence has a number or a time that no holder can sign.") from error
-    _require_signed(newest, holder, refusal, message)
-    contradictions = [_contradiction(evidence, refusal, version.charter) for version in ours]
+    _require_signed(charter, holder, refusal, message)
+    contradictions = [_contradiction(evidence, refusal, version) for version in region.history]
     if None in contradictions:
         raise _Acquitted(
             f"{holder} signed this refusal ({refusal.reason}), which can be shown to anybody; nothing in charter and "
@@ -241,20 +235,12 @@ def _question(evidence: Evidence, region: Region) -> dleq.Question:
     )
 
 
-def _require_signed(newest: Charter, holder: str, answer: Evaluated | EvaluationRefused, message: bytes) -> None:
-    key = _signing_key(newest, holder, answer.key_id)
+def _require_signed(charter: Charter, holder: str, answer: Evaluated | EvaluationRefused, message: bytes) -> None:
+    key = next((k for k in charter.party(holder).signing if k.id == answer.key_id), None)
     if key is None or not sign.is_valid(bytes.fromhex(key.public), message, answer.signature):
         raise _Acquitted(f"{holder} has not signed this: it was altered, made up, or belongs to another request.")
     if key.last is not None:
         raise _Acquitted(f"The key {key.id} was retired for compromise: a thief of it can have signed this.")
-
-
-def _signing_key(charter: Charter, holder: str, key_id: str) -> SigningKey | None:
-    try:
-        signing = charter.party(holder).signing
-    except CharterInvalid:
-        return None
-    return next((key for key in signing if key.id == key_id), None)
 
 
 def _split(joined: bytes) -> list[bytes]:

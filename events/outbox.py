@@ -25,7 +25,7 @@ from typing import Final
 from uuid import UUID
 
 from events.chain import last_epoch
-from events.charter import Charter, Topic
+from events.charter import Charter, LastSigned, Topic
 from events.clock import LONG_AGO, Clock
 from events.database import Database, Transaction
 from events.directory import SealingKey
@@ -46,6 +46,7 @@ _TABLES: Final = (
         UNIQUE (epoch, topic, part, seq))""",
     "CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox_rows (id) WHERE sent = 0",
 )
+_PLACES: Final = "SELECT topic, part, epoch, seq, hash, acked, tick, sealed_at, begun_by FROM outbox_streams"
 _KEPT_KEY: Final = "outbox"
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 """Most bytes of envelopes that `unsent` holds in memory, beyond the first row."""
@@ -67,6 +68,18 @@ class Place:
     tick: int
     sealed_at: datetime
     begun_by: str
+
+
+def last_sealed(tx: Transaction) -> tuple[LastSigned, ...]:
+    """The last envelope of each stream of this store, as a charter names what counts of a retired key."""
+    rows = tx.execute("SELECT topic, part, epoch, seq FROM outbox_streams WHERE seq >= 0 ORDER BY topic, part")
+    return tuple(LastSigned(topic=topic, partition=part, epoch=epoch, seq=seq) for topic, part, epoch, seq in rows)
+
+
+def _place(
+    topic: str, part: int, epoch: int, seq: int, digest: bytes, acked: int, tick: int, sealed_at: str, begun_by: str
+) -> Place:
+    return Place(topic, part, epoch, seq, digest, acked, tick, datetime.fromisoformat(sealed_at), begun_by)
 
 
 class Outbox:
@@ -173,15 +186,14 @@ class Outbox:
 
     def place(self, tx: Transaction, topic: str, partition: int) -> Place:
         """Where a stream of ours stands. Raises ValueError where we write none of this name and partition."""
-        rows = tx.execute(
-            "SELECT topic, part, epoch, seq, hash, acked, tick, sealed_at, begun_by FROM outbox_streams"
-            " WHERE topic = ? AND part = ?",
-            (topic, partition),
-        )
+        rows = tx.execute(f"{_PLACES} WHERE topic = ? AND part = ?", (topic, partition))
         if not rows:
             raise ValueError(f"{self._me} writes no stream {topic!r} with a partition {partition}.")
-        name, part, epoch, seq, digest, acked, tick, at, begun_by = rows[0]
-        return Place(name, part, epoch, seq, digest, acked, tick, datetime.fromisoformat(at), begun_by)
+        return _place(*rows[0])
+
+    def places(self, tx: Transaction) -> list[Place]:
+        """Where all streams of ours stand."""
+        return [at for at in (_place(*row) for row in tx.execute(_PLACES)) if at.topic in self.topics]
 
     def due(self, tx: Transaction, tick: int) -> list[tuple[Topic, int]]:
         """The streams without an envelope in this tick."""
@@ -292,6 +304,21 @@ class Outbox:
             places = [self.place(tx, topic.name, partition) for partition in range(topic.partitions)]
             if any(at.begun_by in retired or at.epoch <= named for at in places):
                 self.begin_epoch(tx, topic, above=max(named, last_epoch(self._clock.now()) - 2))
+                begun.append(topic)
+        return begun
+
+    def begin_after_charter(self, tx: Transaction) -> list[Topic]:
+        """Begin anew each public topic into which we wrote under the former charter when this one was in force.
+
+        Readers that had this one did not believe us, and what is for everybody cannot be sealed anew for one.
+        """
+        begun = []
+        newest = "SELECT envelope FROM outbox_rows WHERE topic = ? ORDER BY id DESC LIMIT 1"
+        for topic in (topic for topic in self.topics.values() if topic.reader is None):
+            rows = tx.execute(newest, (topic.name,))
+            last = unpack(rows[0][0]).header if rows else None
+            if last and last.charter_version < self._charter.version and last.sealed_at >= self._charter.issued:
+                self.begin_epoch(tx, topic)
                 begun.append(topic)
         return begun
 

@@ -9,15 +9,17 @@ it to the carrier; the reader's `receive` applies it and moves its head; the rea
 our `receive` lets the row go.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import structlog
 
 from events.answers import Answers
+from events.chain import Tail, Verdict
 from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
@@ -31,12 +33,15 @@ from events.receiving import Authenticator, Handler, Receiver, Round
 from events.restore import last_of_ours, mend
 from events.rooms import rooms
 from events.sealing import SealingKeys
-from events.signing import check_signing_key
+from events.signing import choose_signing_key
 from events.stream import Stream
 from keys.ring import KeyRing
 
 log = structlog.get_logger()
 
+_ORDINARY: Final = frozenset({Verdict.DUPLICATE, Verdict.SUPERSEDED, Verdict.AHEAD})
+"""What a carrier that repeats, reorders or loses brings about, without anybody's fault: told, but no warning."""
+LAST_SHOWN: Final = 5
 _TICK_ROOM: Final = len(str(2**53))
 """Digits of the largest tick: bodies with and without one get one size."""
 
@@ -47,6 +52,18 @@ class Fill:
 
     items: Sequence[Item] = ()
     size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastEnvelope:
+    """The envelope that ends one stream. `sealed_at` to the second: what is finer says only how fast a machine is."""
+
+    topic: str
+    partition: int
+    written: bool
+    """By us; else read."""
+    seq: int
+    sealed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,7 @@ class PostStatus:
     refills   topics begun anew that want their live state
     ticks     topic -> the last tick that its writer opened, on topics that are read
     tick      the last tick that this party opened on all it writes
+    last      the last envelope of LAST_SHOWN streams that are read, and of so many that are written, the newest first
     """
 
     written: int
@@ -76,6 +94,7 @@ class PostStatus:
     refills: tuple[str, ...]
     ticks: Mapping[str, int]
     tick: int
+    last: tuple[LastEnvelope, ...]
 
 
 class Post:
@@ -127,7 +146,7 @@ class Post:
         CharterInvalid: our signing key is not the charter's, or counts no more.
         """
         self.create()
-        check_signing_key(self._charter, self._me, self._ring, self._clock.now())
+        choose_signing_key(self._charter, self._me, self._ring, self._clock.now())
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
         self._mend_streams()
         self._keep_sealing_keys()
@@ -270,6 +289,7 @@ class Post:
                 paused={f"{topic}/{partition}": reason for (topic, partition), reason in self._paused.items()},
                 refills=tuple(t.name for t in self._outbox.refills(tx)),
                 ticks={t.topic: t.tick for t in tails if t.tick >= 0},
+                last=_last(self._outbox.places(tx), [t for t in tails if t.topic not in self._written]),
             )
 
     # ---- within
@@ -353,9 +373,30 @@ class Post:
                 log.warning("post.epoch_begun", topic=name, reason=reason)
 
 
+def _last(written: Iterable[Written], read: Iterable[Tail]) -> tuple[LastEnvelope, ...]:
+    """LAST_SHOWN of each, so that neither hides the other: with every tick all streams end anew."""
+    last = [*_newest(written, written=True), *_newest(read, written=False)]
+    return tuple(sorted(last, key=_newest_first))
+
+
+def _newest(ends: Iterable[Written | Tail], *, written: bool) -> list[LastEnvelope]:
+    last = [
+        LastEnvelope(at.topic, at.partition, written, at.seq, at.sealed_at.replace(microsecond=0))
+        for at in ends
+        if at.seq >= 0
+    ]
+    return sorted(last, key=_newest_first)[:LAST_SHOWN]
+
+
+def _newest_first(one: LastEnvelope) -> tuple[float, str, int]:
+    """Of one second: in the order of their names."""
+    return -one.sealed_at.timestamp(), one.topic, one.partition
+
+
 def _tell(done: Round) -> None:
     for note in done.notes:
-        log.warning("post.refused", writer=note.writer, topic=note.topic, seq=note.seq, reason=note.reason)
+        say, what = (log.info, "post.set_aside") if note.reason in _ORDINARY else (log.warning, "post.refused")
+        say(what, writer=note.writer, topic=note.topic, seq=note.seq, reason=note.reason)
     for (topic, _), reason in done.paused.items():
         log.warning("post.paused", topic=topic, reason=reason)
     if done.applied:

@@ -65,7 +65,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the log is told of an envelope that was not applied: writer and number, never content."""
+    """What the log is told of an envelope that was not applied, or of a part: writer and number, never content."""
 
     writer: str
     topic: str
@@ -171,7 +171,7 @@ class Round:
         if parcel.place in self.paused and not self._is_forgery_outrun(parcel):
             return
         if parcel.fault or parcel.envelope is None:
-            self._pass(parcel, parcel.fault or "malformed", is_note=True)
+            self._pass(parcel, parcel.fault or "malformed")
             return
         verdict = self.reading.judge(parcel.envelope, parcel.digest, parcel.key_until)
         if parcel.wait:
@@ -197,7 +197,7 @@ class Round:
                 self._heed_ahead(parcel.topic, envelope)
         elif verdict is Verdict.FORK:
             self.reading.freeze(envelope)
-        self._pass(parcel, verdict.value, is_note=verdict in {Verdict.FORK, Verdict.BACKDATED})
+        self._pass(parcel, verdict.value)
 
     def _apply(self, parcel: Parcel, envelope: Envelope) -> None:
         """The envelope is authentic and next: it becomes the head, whatever its content is worth."""
@@ -210,13 +210,13 @@ class Round:
                 return
         tick = None if body is None or body.tick is None else min(body.tick, self._now_tick())
         self.reading.advance(envelope, parcel.digest, tick, self._r.clock.now())
-        if reason in _ASK_AGAIN:
+        if reason in _ASK_AGAIN and parcel.topic.reader is not None:  # what is public, its writer says again by itself
             self.reading.ask_again(envelope)
         else:
             self.reading.done(envelope)
         self.applied += reason is None
         self.heard_keys |= parcel.topic.family == "keys"
-        self._pass(parcel, reason or Verdict.APPLY, is_note=reason is not None)
+        self._pass(parcel, reason or Verdict.APPLY)
 
     def _read(self, topic: Topic, envelope: Envelope) -> tuple[Body | None, str | None]:
         """The body, or why there is none to be had."""
@@ -299,11 +299,12 @@ class Round:
     def _pause(self, parcel: Parcel, reason: str) -> None:
         self.paused[parcel.place] = reason
 
-    def _pass(self, parcel: Parcel, what: str, *, is_note: bool = False) -> None:
+    def _pass(self, parcel: Parcel, what: str) -> None:
+        """Read on after this record. Whatever did not take effect is noted."""
         self.passed += 1
         topic = parcel.topic
         self.reading.pass_over(*parcel.place, parcel.delivered.offset)
         self.reading.count(topic.name, what)
-        if is_note:
+        if what != Verdict.APPLY:
             seq = parcel.envelope.header.seq if parcel.envelope else None
             self.notes.append(Note(topic.writer, topic.name, seq, what))

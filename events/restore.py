@@ -86,4 +86,5 @@ def mend(
         elif end <= at.seq:
             # The carrier never saw, or lost, some of what we wrote in this epoch.
             outbox.send_again(tx, *place)
-    return begun | {topic.name: "retired_key" for topic in outbox.begin_after_retired(tx)}
+    begun |= {topic.name: "retired_key" for topic in outbox.begin_after_retired(tx)}
+    return begun | {topic.name: "old_charter" for topic in outbox.begin_after_charter(tx)}

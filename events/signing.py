@@ -1,4 +1,4 @@
-"""Whether the key that a party would sign with counts: asked before it opens, since nobody would believe the rest."""
+"""Which key a party signs with: chosen before it opens, since nobody would believe what another one signs."""
 
 from datetime import datetime
 
@@ -8,21 +8,28 @@ from keys.errors import UnknownKey
 from keys.ring import KeyRing
 
 
-def check_signing_key(charter: Charter, me: str, ring: KeyRing, now: datetime) -> None:
-    """Raises CharterInvalid: the ring has no signing key, or one that the charter does not name, or that has ended."""
+def choose_signing_key(charter: Charter, me: str, ring: KeyRing, now: datetime) -> None:
+    """Make the newest key that both ring and charter have, and that counts now, the one to sign with.
+
+    A successor lies ready in the ring until the roots have introduced it: then it takes over at the next start.
+    Raises CharterInvalid: the ring has no signing key, or none that the charter names, or all of them have ended.
+    """
+    named = {(key.id, key.public): key for key in charter.party(me).signing}
+    mine = [named.get((v.id, v.public.hex())) for v in ring.versions("signing") if v.public and v.secret]
+    good = [key for key in mine if key and key.last is None and key.valid_from <= now < key.valid_until]
+    if good:
+        ring.make_primary("signing", max(good, key=lambda key: key.valid_from).id)
+        return
     try:
-        mine = ring.primary("signing")
+        primary = ring.primary("signing")
     except UnknownKey as error:
         raise CharterInvalid(f"The ring of {me} has no signing key: add the charter's.") from error
-    named = {(key.id, key.public): key for key in charter.party(me).signing}
-    key = named.get((mine.id, mine.public.hex())) if mine.public is not None else None
-    if key is None:
+    if not any(mine):
         raise CharterInvalid(
-            f"The charter (version {charter.version}) names no signing key {mine.id!r} of {me}: nobody"
+            f"The charter (version {charter.version}) names no signing key {primary.id!r} of {me}: nobody"
             " would believe what it signs. Is it the charter of this region, and the ring of this party?"
         )
-    if key.last is not None or now >= key.valid_until:
-        raise CharterInvalid(
-            f"The signing key {mine.id!r} of {me} is retired, or its time is over (charter version"
-            f" {charter.version}): nobody would believe what it signs. Put the new key into the ring."
-        )
+    raise CharterInvalid(
+        f"The signing key {primary.id!r} of {me} is retired, or its time is over or to come (charter version"
+        f" {charter.version}): nobody would believe what it signs. Put the new key into the ring."
+    )

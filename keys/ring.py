@@ -23,8 +23,8 @@ from keys.errors import AlreadyThere, RingDamaged, SealBroken, UnknownKey
 from keys.files import create_private, read_private, replace_private
 from keys.kek import Argon2id, Derivation, Kek, Source, TokenMac
 
-Purpose = Literal["signing", "sealing", "share", "store", "pepper", "search", "data"]
-"""`data`: wraps persons' data keys (keys.persons)."""
+Purpose = Literal["signing", "sealing", "share", "store", "pepper", "search", "data", "root"]
+"""`data`: wraps persons' data keys (keys.persons); `root`: a custodian's own ring, offline, has nothing else."""
 State = Literal["primary", "active", "destroyed"]
 
 ALGORITHMS: Final[Mapping[Purpose, str]] = {
@@ -35,6 +35,7 @@ ALGORITHMS: Final[Mapping[Purpose, str]] = {
     "pepper": "HMAC-SHA256",
     "search": "HMAC-SHA256",
     "data": "XChaCha20-Poly1305",
+    "root": "Ed25519",
 }
 
 
@@ -142,6 +143,17 @@ class KeyRing:
             kept = _without_primary(self._versions, purpose) if primary else dict(self._versions)
             self._save({**kept, (purpose, key_id): version})
         return version
+
+    def make_primary(self, purpose: Purpose, key_id: str) -> None:
+        """Use this key for new work from now on; the former one stays active. Durable on return; twice is once.
+
+        raises   UnknownKey: never there, or destroyed
+        """
+        with self._lock:
+            self.secret(purpose, key_id)
+            chosen = replace(self.version(purpose, key_id), state="primary")
+            if chosen != self.version(purpose, key_id):
+                self._save({**_without_primary(self._versions, purpose), (purpose, key_id): chosen})
 
     def version(self, purpose: Purpose, key_id: str) -> KeyVersion:
         """The key of this id, destroyed or not. Raises UnknownKey."""

@@ -16,7 +16,7 @@ Refuses to decide anything: who is told is `matching.policy`'s word.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from events.database import Transaction
 from events.ids import new_match_ref
@@ -26,8 +26,8 @@ from matching import engine, policy
 from matching.policy import Deny, Told
 
 TABLES: Final = (
-    # told: '' | this_side | both; running, ended: 0 | 1. ended: what this side knew is over there, and it has neither
-    # published nor said `tell` since
+    # told: '' | this_side | given_back | both; running, ended: 0 | 1. ended: what this side knew is over there, and it
+    # has neither published nor said `tell` since
     """CREATE TABLE IF NOT EXISTS found (
         first TEXT NOT NULL, second TEXT NOT NULL, match_ref TEXT NOT NULL UNIQUE, pair TEXT NOT NULL,
         epoch INTEGER NOT NULL, band TEXT NOT NULL, first_slot INTEGER NOT NULL, second_slot INTEGER NOT NULL,
@@ -48,7 +48,7 @@ class Side:
     slot: int
     grant: Grant
     grant_until: datetime
-    told: Told | None
+    told: Told | Literal["given_back"] | None
     ended: bool
 
     def standing(self, applied_tick: int | None) -> policy.Standing:
@@ -139,6 +139,7 @@ def renewed(tx: Transaction, handle: str) -> None:
 def _end(tx: Transaction, match: Found, place: int, tick: int) -> list[Ending]:
     """A side that was told nothing has nothing that could be over.
 
+    One that was told alone gives back what it knew: it is told again, with the other side, if then both tell.
     The end of what both knew counts as a new finding: a `tell` that crosses it on the way is no answer to it, but the
     other node's word that it is over there too, in the tick after, is heard before anybody is told anew.
     """
@@ -207,9 +208,10 @@ _TELLINGS: Final = (
     "UPDATE found SET first_told = ? WHERE match_ref = ?",
     "UPDATE found SET second_told = ? WHERE match_ref = ?",
 )
-_ENDINGS: Final = (
-    "UPDATE found SET first_ended = 1 WHERE match_ref = ?",
-    "UPDATE found SET second_ended = 1 WHERE match_ref = ?",
+_ENDED: Final = "{0}_ended = 1, {0}_told = REPLACE({0}_told, 'this_side', 'given_back')"
+_ENDINGS: Final = tuple(
+    f"UPDATE found SET {_ENDED.format(side)} WHERE match_ref = ?"  # noqa: S608  our own words
+    for side in ("first", "second")
 )
 _COLUMNS: Final = (
     "f.match_ref, f.pair, f.epoch, f.band, f.found_at, f.found_tick, f.stands, f.both_told_at, f.running, "

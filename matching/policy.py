@@ -87,13 +87,17 @@ class Standing:
     grant         this side's, towards the other: whether the *other* may be told
     applied_tick  the newest tick that an applied envelope of this side's stream opened, of several partitions the
                   oldest of these; None: none yet. All that was written before that tick has then been applied
-    told          what this side has been told
+    told          what this side has been told; given_back: it alone, and it has ended it since
     """
 
     grant: Grant
     grant_until: datetime
     applied_tick: int | None
-    told: Told | None
+    told: Told | Literal["given_back"] | None
+
+    @property
+    def knows(self) -> bool:
+        return self.told in {"this_side", "both"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +135,11 @@ def notices(first: Standing, second: Standing, moment: Moment) -> tuple[Told | N
     """What each side is to be told now; None: nothing, or nothing new.
 
     Each thing is told once: `this_side` at most once, `both` at most once, and never `this_side` after `both`. A later
-    hold does not alter what was told: who was told alone knows, so when the other side comes to know, both do.
+    hold does not alter what was told: who was told alone knows, so when the other side comes to know, both do. Who has
+    ended it since has given back what it knew.
     """
     now_first, now_second = who_is_told(counts_as(first, moment), counts_as(second, moment))
-    first_knows, second_knows = now_first or first.told is not None, now_second or second.told is not None
+    first_knows, second_knows = now_first or first.knows, now_second or second.knows
     if first_knows and second_knows:
         return _unless(first.told, "both"), _unless(second.told, "both")
     return (
@@ -152,5 +157,5 @@ def notices_again(first: Standing, second: Standing, moment: Moment) -> tuple[To
     return ("both", "both") if told else (None, None)
 
 
-def _unless(told: Told | None, news: Told) -> Told | None:
+def _unless(told: str | None, news: Told) -> Told | None:
     return None if told == news else news

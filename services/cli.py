@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from services.charter.app import charter as charter_commands
 from services.custodian.app import keys
 from services.runtime.errors import InputInvalid, ServiceError
 
@@ -33,6 +34,7 @@ for name, sub in (
     ("matches", matches),
     ("audit", audit),
     ("keys", keys),
+    ("charter", charter_commands),
 ):
     app.add_typer(sub, name=name)
 
@@ -58,7 +60,11 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the result.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the main job on this machine: six countries find the people they have in common."""
+    """Run the main job on this machine: six countries find the people they have in common.
+
+    In --json, true_pairs are all pairs of records of one person; agreed_pairs, those of them that both sides allow and
+    tell; document_pairs, those of these with the same document on both sides. Recall is of the agreed_pairs.
+    """
     from services.demo.run import Wishes, run
 
     run(

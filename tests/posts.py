@@ -44,7 +44,10 @@ class Posts:
         self.seeds = {party: sign.new_seed() for party in ids}
         self.charter = Charter(**{
             "version": 1, "region": "test", "issued": self.START - timedelta(days=1),
-            "members": [Member(country=c, name=c, roots=["00" * 32, "01" * 32, "02" * 32]) for c in ("KH", "TH")],
+            "members": [
+                Member(country=c, name=c, roots=[f"{c}{n}".encode().hex().rjust(64, "0") for n in (1, 2, 3)])
+                for c in ("KH", "TH")
+            ],
             "parties": [self._party(party) for party in ids],
             "pairs": ["KH-TH"], "slots": ["DOC", "FULL"], "tick_seconds": 60, "cover": False, **rules,
         })

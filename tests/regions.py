@@ -14,12 +14,13 @@ from typing import Any, Self
 from uuid import UUID
 
 from events.base import Act, Actor, Purpose, Role
-from events.charter import MONTH, load_charter
+from events.charter import MONTH
 from events.clock import ManualClock
 from events.database import Database, open_database
 from events.envelope import Envelope, read_body, unpack
 from events.messages import Body, Item
 from events.stream import MemoryStream, Stream
+from events.succession import load_charter
 from keys.errors import UnknownKey
 from keys.kek import load_kek
 from keys.persons import PersonKeys

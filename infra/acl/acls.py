@@ -22,8 +22,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from events.charter import Charter, load_charter
+from events.charter import Charter
 from events.errors import CharterInvalid
+from events.succession import load_charter
 
 
 class Rule(NamedTuple):

@@ -8,7 +8,7 @@ between writers by the time of sealing.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
@@ -114,8 +114,14 @@ def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], fin
         directory.create()
         with database.transaction() as tx:
             for said in said_by_all:
-                _learn(tx, directory, said, learned, findings)
+                _learn(tx, directory, _of_standing_pairs(charter, said), learned, findings)
     return learned
+
+
+def _of_standing_pairs(charter: Charter, said: Said) -> Said:
+    """Without what was said of pairs that have ended: parties hold nothing against it, and count it no more."""
+    kept = tuple(item for item in said.items if getattr(item, "pair", None) not in charter.ended_pairs)
+    return replace(said, items=kept)
 
 
 def _learn(tx: Transaction, directory: Directory, said: Said, learned: Announcements, findings: Findings) -> None:

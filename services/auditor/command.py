@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from events.charter import Charter, load_charter
+from events.charter import Charter
 from events.clock import Clock, SystemClock
 from events.errors import CharterInvalid, StreamUnavailable
 from events.inbox import Place
 from events.kafka import KafkaStream, Tls
 from events.stream import Delivered, Stream
+from events.succession import load_charter
 from services.auditor import reading, tables
 from services.auditor.report import Report
 from services.auditor.streams import audit

@@ -60,6 +60,7 @@ class Observed:
         self._fronts: dict[Place, Front] = {}
         self.heard: dict[str, Presence] = {}
         self.signed: dict[str, Counter[str]] = defaultdict(Counter)
+        self._late: dict[Place, list[Header]] = defaultdict(list)
 
     def take(self, record: Delivered) -> None:
         """Note one record; those of a partition in the carrier's order."""
@@ -80,6 +81,15 @@ class Observed:
             # Of a fork, parties hear what comes first.
             if topic.family == "keys" and len(chain.links[parcel.envelope.header.seq]) == 1:
                 self._listen(topic, parcel.envelope)
+
+    def blame_late(self) -> None:
+        """Name what was sealed under an older charter by writers that have not loaded this one since.
+
+        Who has, has said it again: what was refused then was asked for anew, and public topics begin anew.
+        """
+        for (name, _), headers in self._late.items():
+            for header in headers:
+                self._blame("old_charter", self._topics[name], header)
 
     def said_in_order(self) -> list[list[Said]]:
         """What each party announced, in the order of its chain."""
@@ -123,10 +133,14 @@ class Observed:
         before = self.heard.get(header.writer, Presence(at, at))
         self.heard[header.writer] = Presence(min(before.first, at), max(before.last, at))
         self.signed[header.writer][header.key_id] += 1
+        place = (header.topic, header.partition)
         if header.charter_version == self._charter.version:
-            self.rhythm.hear(header.writer, (header.topic, header.partition), at)
+            self.rhythm.hear(header.writer, place, at)
+            self._late.pop(place, None)
         for fault in (header_fault(self._charter, topic, header), self._time_fault(header)):
-            if fault:
+            if fault == "old_charter":
+                self._late[place].append(header)
+            elif fault:
                 self._blame(fault, topic, header)
 
     def _time_fault(self, header: Header) -> str | None:

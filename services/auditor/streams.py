@@ -35,7 +35,7 @@ def audit(
 ) -> Report:
     """Check the streams.
 
-    digest   the charter's, which every share's proof is bound to
+    digest   the region's, which every share's proof is bound to
     records  of the charter's topics, in the carrier's order a partition; read once
     now      the auditor's own time: what says that it was sealed later is amiss
     ends     (topic, partition) -> the carrier's next offset; what it counts and does not give back is amiss
@@ -44,6 +44,7 @@ def audit(
     observed = Observed(charter, now, findings)
     for record in records:
         observed.take(record)
+    observed.blame_late()
     learned = announcements.learn(charter, digest, observed.said_in_order(), findings)
     announcements.check_shares(charter, learned, findings)
     books = keep_books(charter, learned.totals, observed.heard, tuple(learned.allowances.values()))

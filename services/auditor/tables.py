@@ -14,7 +14,7 @@ from services.auditor.report import Report, StreamRow, WriterRow
 
 def show(console: Console, report: Report) -> None:
     console.print(
-        f"Region {report.region}, charter version {report.charter_version}, digest {report.charter_digest[:16]}..."
+        f"Region {report.region}, charter version {report.charter_version}, founded as {report.charter_digest[:16]}..."
     )
     for writer in report.writers:
         _show_writer(console, writer, [finding for finding in report.findings if finding.writer == writer.writer])

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from events.base import Act, Actor, Event, Purpose, Role
-from events.charter import load_charter
 from events.clock import SystemClock
 from events.database import Database, open_database
 from events.mapper import Mapper
 from events.store import EventStore
 from events.stream import MemoryStream
+from events.succession import load_charter
 from keys.kek import load_kek
 from keys.persons import PersonKeys
 from keys.ring import KeyRing

@@ -7,7 +7,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
-from events.charter import load_charter
 from events.clock import SystemClock
 from events.database import Database, Transaction, open_database
 from events.envelope import Header
@@ -15,6 +14,7 @@ from events.ids import new_handle
 from events.kafka import KafkaStream
 from events.messages import Body, Submission
 from events.post import Post
+from events.succession import load_charter
 from keys.kek import load_kek
 from keys.ring import KeyRing
 from matching.index import INDEX

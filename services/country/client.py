@@ -115,24 +115,32 @@ def import_file(
         report = client.import_csv(data, stated(consents, ask=ask, guardian=guardian))
     for one in report["rejects"]:
         console.print(f"row {one['row']}, {one['column']}: {one['reason']}", markup=False, highlight=False)
-    if report["rejects"]:
-        write_rejected(rejected, report["rejects"])
+    unwritten = write_rejected(rejected, report["rejects"]) if report["rejects"] else None
     console.print(
         f"{report['cases']} cases opened, {report['with_identifiers']} with identifiers; {report['asked']} publications"
         f" wait for a focal point; {len(report['rejects'])} rows refused"
-        + (f", listed in {rejected}." if report["rejects"] else "."),
+        + (f", listed in {rejected}." if report["rejects"] and unwritten is None else "."),
         markup=False,
         highlight=False,
     )
+    if unwritten is not None:
+        raise InputInvalid(
+            f"{rejected} cannot be written ({unwritten.strerror}), but the good rows are in: mend those that are named"
+            " above, and import them in a file of their own."
+        )
     return bool(report["rejects"])
 
 
-def write_rejected(path: Path, rejects: Sequence[Mapping[str, Any]]) -> None:
-    """row, column, reason: nothing of the row itself."""
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(("row", "column", "reason"))
-        writer.writerows((r["row"], r["column"], r["reason"]) for r in rejects)
+def write_rejected(path: Path, rejects: Sequence[Mapping[str, Any]]) -> OSError | None:
+    """row, column, reason: nothing of the row itself. Returns why they could not be written, if they could not."""
+    try:
+        with path.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(("row", "column", "reason"))
+            writer.writerows((r["row"], r["column"], r["reason"]) for r in rejects)
+    except OSError as error:
+        return error
+    return None
 
 
 def list_matches(node: str, token_file: Path, *, as_json: bool) -> None:

@@ -156,6 +156,8 @@ class Publications:
 
     def _approve(self, tx: Transaction, act: Act, person_id: UUID, asked: Asked, grant: Grant) -> None:
         approved = Approved(country=asked.country, asked_by=asked.by, approved_by=act.by, grant=grant)
+        if grant == "hold":
+            self.signatures.drop(tx, person_id, asked.country, "tell")  # who asked for it did not know of this
         tx.execute(
             "UPDATE publications SET state = 'approved', reason = '', box = ? WHERE person_id = ? AND country = ?",
             (
@@ -200,6 +202,7 @@ class Publications:
                 "UPDATE publications SET box = ? WHERE person_id = ? AND country = ?",
                 (self._vault.shut(place, held), str(person_id), self._tag(person_id, country)),
             )
+            self.signatures.drop(tx, person_id, country, "tell")  # who asked for it did not know of this
         return bool(rows)
 
     # ---- the tokens

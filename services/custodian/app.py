@@ -8,9 +8,8 @@ import typer
 
 keys = typer.Typer(no_args_is_help=True, help="Keys: their state, quotas and allowances, evidence against holders.")
 
-Charters = Annotated[
-    list[Path] | None,
-    typer.Option("--charter", envvar="SAMAKI_CHARTER", help="The region's signed charter. Repeat for older versions."),
+CharterFile = Annotated[
+    Path | None, typer.Option("--charter", envvar="SAMAKI_CHARTER", help="The region's signed charter.")
 ]
 TokenFile = Annotated[Path, typer.Option(envvar="SAMAKI_TOKEN_FILE", help="File with your sign-in token.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -31,13 +30,13 @@ def export_evidence(
 @keys.command("verify-evidence")
 def verify_evidence(
     file: Annotated[Path, typer.Argument(help="Evidence, as `samaki keys evidence` or a node's API gives it.")],
-    charter: Charters = None,
+    charter: CharterFile = None,
     as_json: Json = False,
 ) -> None:
     """Judge evidence against a key holder from public keys alone. Exit code 0: it convicts; 1: it does not."""
     from services.custodian.evidence import verify
 
-    if not verify(file, charter or [], as_json=as_json):
+    if not verify(file, charter, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -93,7 +92,7 @@ def status(
     home: Annotated[
         Path | None, typer.Option(envvar="SAMAKI_HOME", help="A party's own folder: its ring, and what it has heard.")
     ] = None,
-    charter: Annotated[Path | None, typer.Option(envvar="SAMAKI_CHARTER", help="The region's signed charter.")] = None,
+    charter: CharterFile = None,
     bootstrap: Annotated[
         str | None, typer.Option(envvar="SAMAKI_BOOTSTRAP", help="Without --home: Kafka, to read keys.* there.")
     ] = None,

@@ -4,16 +4,15 @@ A verifier needs the charter and nothing else: no network, no secret, no word of
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 from pydantic import ValidationError
 
-from events.charter import load_charter
 from events.errors import CharterInvalid
 from events.evidence import Evidence, Region, Verdict, judge
+from events.succession import read_charter
 from services.country.client import NodeClient
 from services.runtime.errors import InputInvalid, SettingsInvalid
 
@@ -29,15 +28,15 @@ def export(node: str, token_file: Path, out: Path) -> None:
     typer.echo(f"{len(found)} pieces of evidence are in {out}.", err=True)
 
 
-def verify(file: Path, charters: Sequence[Path], *, as_json: bool) -> bool:
+def verify(file: Path, charter: Path | None, *, as_json: bool) -> bool:
     """Judge every piece of evidence in a file, and say it. Returns whether there is any, and all of it convicts.
 
     raises   InputInvalid: a file cannot be read; SettingsInvalid: no charter
     """
-    versions = [_region(path) for path in charters]
-    if not versions:
+    if charter is None:
         raise SettingsInvalid("Give the region's charter with --charter: evidence is judged by the keys that it names.")
-    verdicts = [(piece, _verdict(piece, versions)) for piece in _pieces(file)]
+    region = _region(charter)
+    verdicts = [(piece, _verdict(piece, region)) for piece in _pieces(file)]
     if as_json:
         typer.echo(json.dumps({"verdicts": [_row(piece, verdict) for piece, verdict in verdicts]}))
     else:
@@ -50,7 +49,8 @@ def verify(file: Path, charters: Sequence[Path], *, as_json: bool) -> bool:
 
 def _region(path: Path) -> Region:
     try:
-        return Region(*load_charter(path))
+        signed = read_charter(path)
+        return Region(signed.history(), signed.region_digest)
     except CharterInvalid as error:
         raise InputInvalid(str(error)) from error
 
@@ -66,9 +66,9 @@ def _pieces(file: Path) -> list[object]:
     return content if isinstance(content, list) else [content]
 
 
-def _verdict(piece: object, versions: Sequence[Region]) -> Verdict:
+def _verdict(piece: object, region: Region) -> Verdict:
     try:
-        return judge(Evidence.model_validate_json(json.dumps(piece)), versions)
+        return judge(Evidence.model_validate_json(json.dumps(piece)), region)
     except ValidationError as error:
         return Verdict(None, f"The evidence is incomplete: {error.error_count()} fields are missing or malformed.")
 

@@ -14,13 +14,14 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
-from events.charter import Charter, load_charter
+from events.charter import Charter
 from events.clock import SystemClock
 from events.database import open_database
 from events.directory import Directory
 from events.errors import CharterInvalid, StoreUnavailable
 from events.introductions import Introduction
 from events.stream import MemoryStream
+from events.succession import load_charter
 from keys.errors import KeysError
 from keys.kek import FileSource
 from keys.persons import living_in

@@ -1,7 +1,8 @@
 """Founds a region on this machine: a signed charter, and a home folder with keys and staff for each party.
 
-For the demo and the tests only. The members' root secrets are forgotten as soon as the charter is signed: nobody
-can sign a second version, and no real region is founded like this.
+For the demo and the tests only: the same steps as those of `samaki charter` (services.charter), by one hand, which no
+real region is founded by. The members' roots are forgotten as soon as the charter is signed, unless they were given:
+then nobody can sign a second version.
 """
 
 import os
@@ -10,18 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from events.base import Role
-from events.charter import Allowance, Charter, Member, Party, SigningKey, sign_charter
+from events.charter import Allowance, Charter
 from events.model import pair_of
-from keys import seal, sign
-from keys.kek import new_kek
-from keys.ring import KeyRing, Purpose
+from events.succession import SignedCharter
+from keys.kek import FileSource
+from services.charter import drafts, homes, signing
+from services.charter.roots import Root, new_root
 from services.runtime.staff import Entry, Register, digest_of, new_token
 
-SLOTS = ("DOC", "FULL", "FULL", "BYX", "BYX")
-Seeds = tuple[bytes, bytes, bytes]
+SLOTS = drafts.SLOTS
 NAMES = {
     "KH": "Cambodia",
     "CN": "China",
@@ -30,9 +31,6 @@ NAMES = {
     "TH": "Thailand",
     "VN": "Viet Nam",
 }
-KEY_YEARS = timedelta(days=365)
-"""Event signing keys live one year."""
-
 COUNTRY_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "worker": ("welfare-office", (Role.CASE_WORKER, Role.FIRST_RESPONDER)),
     "supervisor": ("welfare-office", (Role.SUPERVISOR,)),
@@ -78,35 +76,44 @@ class Region:
         return self.token_file(party, staff).read_text(encoding="ascii").strip()
 
 
-def found_region(root: Path, countries: tuple[str, ...], *, now: datetime, **rules: object) -> Region:
+def found_region(
+    root: Path, countries: tuple[str, ...], *, now: datetime, roots: Mapping[str, Root] | None = None, **rules: Any
+) -> Region:
     """Make the charter and every party's home below `root`, which must be empty or missing.
 
-    rules  fields of the charter to set otherwise than by default
+    roots  country -> its root, for who wants to sign further versions; None: fresh ones, which are forgotten
+    rules  fields of the charter to set otherwise than by default; also its `region` and `pairs`
     """
-    seeds = {p: sign.new_seed() for p in _party_ids(countries)}
-    roots = {cc: (sign.new_seed(), sign.new_seed(), sign.new_seed()) for cc in countries}
-    charter = Charter.model_validate(
-        {
-            "version": 1,
-            "region": "demo",
-            "issued": now,
-            "members": [Member(country=cc, name=NAMES.get(cc, cc), roots=_publics(roots[cc])) for cc in countries],
-            "parties": [_party(p, seed, now) for p, seed in seeds.items()],
-            "pairs": sorted(pair_of(a, b) for a, b in combinations(countries, 2)),
-            "slots": SLOTS,
-            **rules,
-        }
-    )
-    region = Region(root, charter)
     root.mkdir(parents=True, exist_ok=True)
-    signed = sign_charter(charter, {cc: roots[cc][:2] for cc in countries})
+    members = roots or {cc: new_root(cc, NAMES.get(cc, cc)) for cc in countries}
+    name, pairs = rules.pop("region", "demo"), rules.pop("pairs", None)
+    draft = drafts.new_draft(name, issued=now, rules=rules)
+    for cc in countries:
+        draft = drafts.with_member(draft, members[cc].member)
+    for party in party_ids(countries):
+        draft = drafts.with_key(draft, furnish(root / party, party, now))
+    draft = drafts.with_pairs(draft, drafts.every_pair(draft) if pairs is None else pairs)
+    signed = sign_all(drafts.payload(draft), None, {cc: members[cc] for cc in countries})
+    region = Region(root, signed.verified())
     region.charter_file.write_text(signed.model_dump_json(), encoding="utf-8")
-    for party, seed in seeds.items():
-        _furnish(region, party, seed, now)
+    for party in party_ids(countries):
+        _staff(region, party)
     return region
 
 
-def demo_rules(countries: tuple[str, ...], people: int, now: datetime) -> dict[str, object]:
+def furnish(home: Path, party: str, now: datetime) -> homes.Offer:
+    """Make a party's home, with a key-encryption key in a file. Its signing key counts from the day before on."""
+    ring = homes.open_home(home, party, FileSource(home / "kek"), now=now)
+    return homes.new_signing_key(ring, party, now=now - timedelta(days=1))
+
+
+def sign_all(payload: bytes, after: SignedCharter | None, roots: Mapping[str, Root]) -> SignedCharter:
+    """The charter of this draft, signed with two roots of every country that is given."""
+    signed = [signing.sign(payload, after, seed) for root in roots.values() for seed in root.seeds[:2]]
+    return signing.collect(payload, after, signed)
+
+
+def demo_rules(countries: tuple[str, ...], people: int, now: datetime) -> dict[str, Any]:
     """The demo's own rules: quick ticks, no cover, allowances for everybody's people at once, totals at each tick."""
     until = now + timedelta(days=1)
     return {
@@ -135,58 +142,14 @@ def demo_rules(countries: tuple[str, ...], people: int, now: datetime) -> dict[s
     }
 
 
-def _party_ids(countries: tuple[str, ...]) -> tuple[str, ...]:
-    return (*countries, *(f"{cc}.holder" for cc in countries), "matcher")
-
-
-def _party(party: str, seed: bytes, now: datetime) -> Party:
-    key = SigningKey(
-        id=f"{party}.signing.1",
-        public=sign.public_key(seed).hex(),
-        valid_from=now - timedelta(days=1),
-        valid_until=now + KEY_YEARS,
-    )
-    return Party(id=party, kind=_kind(party), country=None if party == "matcher" else party[:2], signing=(key,))
-
-
-def _kind(party: str) -> Literal["country", "keyholder", "matcher"]:
-    if party == "matcher":
-        return "matcher"
-    return "keyholder" if party.endswith(".holder") else "country"
-
-
-def _publics(seeds: Seeds) -> tuple[str, str, str]:
-    one, two, three = (sign.public_key(s).hex() for s in seeds)
-    return one, two, three
-
-
-def _furnish(region: Region, party: str, seed: bytes, now: datetime) -> None:
-    home = region.home(party)
-    home.mkdir(mode=0o700)
-    ring = KeyRing.create(home / "ring.json", new_kek(home / "kek"))
-    key = region.charter.party(party).signing[0]
-    ring.add(
-        "signing",
-        key.id,
-        seed,
-        public=bytes.fromhex(key.public),
-        valid_from=key.valid_from,
-        valid_until=key.valid_until,
-        primary=True,
-    )
-    for purpose in _further_purposes(party):
-        ring.add(purpose, f"{party}.{purpose}.1", seal.new_key(), valid_from=now, primary=True)
-    _staff(region, party)
-
-
-def _further_purposes(party: str) -> tuple[Purpose, ...]:
-    if party == "matcher":
-        return ("store", "pepper")
-    return ("store",) if party.endswith(".holder") else ("store", "search")
+def party_ids(countries: tuple[str, ...]) -> tuple[str, ...]:
+    """One node and one key holder a country, and one matcher."""
+    return (*countries, *(f"{cc}.holder" for cc in countries), homes.MATCHER)
 
 
 def _staff(region: Region, party: str) -> None:
-    people = {"country": COUNTRY_STAFF, "keyholder": HOLDER_STAFF, "matcher": OFFICE_STAFF}[_kind(party)]
+    kind = region.charter.party(party).kind
+    people = {"country": COUNTRY_STAFF, "keyholder": HOLDER_STAFF, "matcher": OFFICE_STAFF}[kind]
     entries = []
     for staff, (organisation, roles) in people.items():
         token = new_token()

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 
 def as_json(outcome: "Outcome") -> dict[str, Any]:
-    """The result as one object. Shares are null where nothing can be divided, counts where no truth is known."""
+    """The result as one object. Shares are null where nothing can be divided, counts where no truth is known.
+
+    What the counts of pairs mean stands at `Score`. Precision is of found_pairs, recall of agreed_pairs.
+    """
     score = outcome.score
     return {
         "people": score.people,
         "cases": outcome.cases,
         "tokens": outcome.tokens,
-        "true_pairs": score.agreed_pairs,
-        "all_true_pairs": score.true_pairs,
+        "true_pairs": score.true_pairs,
+        "agreed_pairs": score.agreed_pairs,
         "found_pairs": score.found_pairs,
         "right_pairs": score.right_pairs,
         "unagreed_pairs": score.unagreed_pairs,

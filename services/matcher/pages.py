@@ -51,8 +51,10 @@ def add_routes(app: FastAPI, matcher: Matcher, sign_in: SignIn, pages: Pages) ->
 def _add_home(app: FastAPI, matcher: Matcher, sign_in: SignIn, pages: Pages) -> None:
     @app.get("/")
     def show_home(request: Request) -> Response:
-        """The same for everybody: how far it has read, and nothing of what."""
-        return pages.render("home.html", here="/", acting=sign_in.anyone(request), health=views.health(matcher))
+        """For anyone: how far it has read, and nothing of what. For operators and reviewers: where its streams end."""
+        acting = sign_in.anyone(request)
+        operates = acting is not None and acting.role in OPERATORS
+        return pages.render("home.html", here="/", acting=acting, health=views.health(matcher), operates=operates)
 
 
 def _add_counts(app: FastAPI, matcher: Matcher, sign_in: SignIn, pages: Pages) -> None:

@@ -18,6 +18,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from events.base import Actor
+from events.post import LastEnvelope
 from services.runtime.errors import Problem
 
 _WEB = Path(__file__).parent / "web"
@@ -54,7 +55,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.filters.update(when=when, number=number)
+        self._jinja.filters.update(when=when, number=number, envelope_rows=envelope_rows)
         self._jinja.globals.update(place=place, service=service, links=tuple(links))
         self._jinja.globals.update(style=asset_path("style.css"), mark=asset_path("mark.svg"))
 
@@ -118,6 +119,13 @@ def when(at: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{} UTC</time>').format(
         utc.isoformat(timespec="seconds"), utc.strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def envelope_rows(last: Sequence[LastEnvelope]) -> list[tuple[str, str, int, Markup]]:
+    """The last envelopes of a party's streams, for a table: of each its place and time, and nothing of what it says."""
+    return [
+        (f"{e.topic}/{e.partition}", "written" if e.written else "read", e.seq, when(e.sealed_at)) for e in last
+    ]
 
 
 def number(value: float | None) -> str:

@@ -4,17 +4,19 @@ For composition roots alone: each says what its service is, and which pages and 
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import NoReturn, Protocol, TypeVar
 
 from fastapi import FastAPI
 
-from events.clock import Clock
+from events.clock import Clock, SystemClock
 from events.errors import StoreUnavailable
-from services.runtime.errors import PeerUnreachable
+from services.runtime.errors import CharterOver, PeerUnreachable
 from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
 from services.runtime.pages import Pages
+from services.runtime.party import charter_ends
 from services.runtime.serve import leave, serve
 from services.runtime.settings import PartySettings
 from services.runtime.signin import Sessions, SignIn
@@ -81,8 +83,10 @@ def run(kind: str, settings: P, build: Callable[[P], S], create: Callable[[S, P,
     raises  ServiceError: before anything was started
     """
     logs = open_logs(settings.log_file, capture=True, service=kind, party=settings.party)
+    clock = SystemClock()
+    until = charter_ends(settings, clock.now())
     service = _with_tables(build(settings))
-    pump = Pump(_looped(service), logs.log)
+    pump = Pump(_looped(service, clock, until), logs.log)
     code = serve(
         create(service, settings, logs.log, pump),
         pump,
@@ -104,12 +108,18 @@ def _with_tables(service: S) -> S:
     return service
 
 
-def _looped(service: Service) -> Callable[[], bool]:
-    """The step of a pump: opens the service first, and again until the broker answers."""
+def _looped(service: Service, clock: Clock, until: datetime | None) -> Callable[[], bool]:
+    """The step of a pump: opens the service first, and again until the broker answers.
+
+    until  from then on it fails, so that the process ends and is started again under the next charter: what it would
+           seal under this one, nobody would believe
+    """
     opened = False
 
     def step() -> bool:
         nonlocal opened
+        if until is not None and clock.now() >= until:
+            raise CharterOver("The charter's next version is in force: start again.")
         if not opened:
             service.open()
             opened = True

@@ -161,3 +161,19 @@ def totals_compare(region: LiveRegion) -> bool:
     accepted = last.get("matcher", 0)
     assert accepted <= min(last.get("LA.holder", 0), last.get("TH.holder", 0))
     return accepted > 0
+
+
+def test_a_side_that_ended_what_it_alone_knew_is_told_nothing_anew_against_a_hold(alone):
+    """Else a country could ask, as often as it likes, whether the other's record still lives."""
+    la, th = alone.nodes["LA"].desk, alone.nodes["TH"].desk
+    la.revoke(alone.act("LA", "worker"), alone.case_id("LA", "LA"), "TH")
+    alone.tick(2)
+    th.set_grant(alone.act("TH", "focal"), alone.case_id("TH", "TH"), "LA", "hold", "unsafe_country")
+    alone.tick(2)
+    alone.sleep(hours=24)
+    before = alone.matches("LA")
+    la.ask_publication(alone.act("LA", "worker"), alone.case_id("LA", "LA"), ["TH"])
+    alone.approve("LA")
+    alone.tick(5)
+    assert alone.matches("LA") == before
+    assert states(alone) == [["CLOSED"], ["TOLD"]]  # TH is told: LA tells

@@ -4,14 +4,19 @@ The woman is in TH's register and allows KH. The attackers are KH's node and hol
 pepper, its sealing keys. They have a dictionary that contains her.
 """
 
+from base64 import b64encode
+from hashlib import blake2b, sha256, sha512
+from typing import get_args
 from uuid import uuid4
 
 import pytest
 from attackers import guesses, inputs_of, is_found, share_of
 from regions import LiveRegion, person, regions_in
 
-from events.messages import Evaluated, EvaluationAsked, EvaluationRefused
+from events.messages import Evaluated, EvaluationAsked, EvaluationRefused, Submission
 from keys import group, oprf, shares
+from keys.ring import Purpose
+from matching import tokens
 from services.country.batches import split
 
 SHE = person("SHE")
@@ -47,11 +52,36 @@ def found(region: LiveRegion, *secrets: bytes, pepper: bytes | None = None) -> l
     ]
 
 
+ORDER = 2**252 + 27742317777372353535851937790883648493
+ONE = b"\1" + bytes(31)
+
+
+def everything_in(ring) -> list[bytes]:
+    """Every secret of a stolen ring, as a scalar."""
+    known = [version.secret for kind in get_args(Purpose) for version in ring.versions(kind) if version.secret]
+    return [(int.from_bytes(secret, "little") % ORDER).to_bytes(32, "little") for secret in known]
+
+
+def test_with_the_whole_matcher_and_no_share_the_dictionary_finds_nobody(region):
+    """It has its database, its pepper and all its other secrets, what is public, and every body addressed to it."""
+    secrets = everything_in(region.ring("matcher"))
+    assert len(secrets) > 3
+    assert [found(region, secret) for secret in (ONE, *secrets)] == [[]] * (len(secrets) + 1)
+    directory = region.nodes["KH"]._post.directory  # they are told to everybody who asks
+    public = [directory.share(PAIR, 1, holder).public for holder in ("KH.holder", "TH.holder")]
+    for row in DICTIONARY:
+        inputs = inputs_of(region, row)
+        made = [(recipe, element) for recipe, _ in inputs for element in (*public, group.total(public))]
+        made += [(recipe, digest(one).digest()[:32]) for recipe, one in inputs for digest in (sha256, sha512, blake2b)]
+        assert not is_found(region, PAIR, "TH", made)
+    both = share_of(region, "KH.holder", PAIR), share_of(region, "TH.holder", PAIR)
+    assert found(region, *both) == [SHE["prs_IdentityNumber"]]  # so the lines above can fail
+
+
 def test_with_the_whole_matcher_and_one_share_the_dictionary_finds_nobody(region):
     own = share_of(region, "KH.holder", PAIR)
     assert found(region, own) == []
-    one = b"\1" + bytes(31)
-    assert found(region, one) == found(region, group.scalar_subtract(bytes(32), own)) == []
+    assert found(region, own, ONE) == found(region, group.scalar_subtract(bytes(32), own)) == []
 
 
 def test_what_the_other_holder_has_published_does_not_stand_in_for_its_share(region):
@@ -63,6 +93,25 @@ def test_what_the_other_holder_has_published_does_not_stand_in_for_its_share(reg
         with_public = [(recipe, group.add([half], [public])[0]) for recipe, half in halves]
         assert not is_found(region, PAIR, "TH", with_public)
         assert not is_found(region, PAIR, "TH", [(recipe, public) for recipe, _ in halves])
+
+
+def test_with_both_holders_whole_and_all_of_kafka_but_no_token_the_dictionary_finds_nobody(region):
+    """They have both shares, and open what both holders were asked and answered. Of tokens and indices they have none."""
+    both = share_of(region, "KH.holder", PAIR), share_of(region, "TH.holder", PAIR)
+    asked = [i for h in ("KH", "TH") for i in region.items(f"evaluate.TH.{h}") if isinstance(i, EvaluationAsked)]
+    answered = [i for h in ("KH", "TH") for i in region.items(f"evaluated.{h}.TH") if isinstance(i, Evaluated)]
+    seen = {element for i in asked for element in split(i.blinded)} | {e for i in answered for e in split(i.elements)}
+    assert len(seen) >= 3 * len(region.charter.slots)
+    first = split(asked[0].blinded)
+    assert set(group.multiply(first, both[0])) | set(group.multiply(first, both[1])) <= seen  # it is they that answered
+    carried = b"".join(envelope.wire for topic in region.charter.topics for envelope in region.envelopes(topic.name))
+    for secrets in ([ONE], both[:1], both[1:], both):
+        made = guesses(region, SHE, secrets)
+        assert seen.isdisjoint(element for _, element in made)
+        indices = [tokens.index(PAIR, 1, recipe, tokens.Token(element)) for recipe, element in made]
+        assert not any(written in carried for index in indices for written in (index, index.hex().encode(), b64encode(index)))
+    submitted = b"".join(i.indices for i in region.items("linkage.TH") if isinstance(i, Submission))
+    assert all(index in submitted for index in indices)  # but for the seal to the matcher they would have found her
 
 
 def test_with_both_shares_and_the_database_but_without_the_pepper_it_finds_nobody(region):

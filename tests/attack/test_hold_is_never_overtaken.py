@@ -111,3 +111,28 @@ def test_pulling_tokens_out_stops_those_that_are_not_out_yet(make, state):
     region.nodes["LA"].desk.revoke(region.act("LA", "worker"), case_id, "TH")
     region.tick(6)
     assert region.matches("TH") == []
+
+
+@pytest.mark.parametrize("newer", ["approval as hold", "hold"])
+def test_a_tell_asked_before_the_tokens_are_out_is_not_signed_over_a_newer_hold(make, newer):
+    region = make()
+    region.publish("TH", *people("L", 1))
+    region.tick(3)
+    region.import_rows("LA", people("L", 1))
+    (case_id,) = cases(region, "LA").values()
+    desk, focal, deputy = region.nodes["LA"].desk, region.act("LA", "focal"), region.act("LA", "deputy")
+    if newer == "hold":
+        region.approve("LA")
+    desk.set_grant(focal, case_id, "TH", "tell", "review")
+    waiting = {w.kind: w.id for w, _ in desk.awaiting(deputy)}
+    if newer == "hold":
+        desk.set_grant(focal, case_id, "TH", "hold", "unsafe_country")
+    else:
+        desk.sign(deputy, [(waiting["publish"], "hold")])
+    region.tick(4)
+    with pytest.raises(Refused) as refused:
+        desk.sign(deputy, [(waiting["tell"], "tell")])
+    assert refused.value.code == "no_such_request"
+    region.tick(4)
+    assert region.matches("TH") == []
+    assert [match[2] for match in region.matches("LA")] == ["TOLD"]

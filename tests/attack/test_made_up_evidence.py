@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from regions import LiveRegion, person
 
-from events.charter import LastSigned
+from events.charter import Charter, LastSigned
 from events.envelope import pack, unpack
 from events.evidence import Evidence, Region, judge
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, ShareIntroduced
@@ -52,8 +52,8 @@ def right(region, true) -> Evidence:
     return true.model_copy(update={"request": request, "answer": answer})
 
 
-def charge(region, evidence, *more: Region) -> str | None:
-    return judge(evidence, [Region(region.charter, region.digest), *more]).charge
+def charge(region, evidence, *later: Charter) -> str | None:
+    return judge(evidence, Region((region.charter, *later), region.digest)).charge
 
 
 def changed(evidence, part: str, **fields) -> Evidence:
@@ -74,7 +74,7 @@ def introduction(region, signer: str, writer: str = HOLDER, *, public=None, proo
 
 
 def test_the_lie_convicts_its_holder_by_name_and_of_what(region, true):
-    verdict = judge(true, [Region(region.charter, region.digest)])
+    verdict = judge(true, Region((region.charter,), region.digest))
     assert verdict.charge == "wrong_answer"
     assert "TH.holder signed an answer to KH" in verdict.sentence
     assert str(true.request.batch) in verdict.sentence
@@ -199,10 +199,10 @@ def test_evidence_that_a_country_made_up_alone_convicts_nobody(region, true):
 
 def test_the_evidence_of_another_region_convicts_nobody_here(region, true, tmp_path):
     with LiveRegion(tmp_path / "other", ("KH", "LA", "TH")) as other:
-        theirs = Region(other.charter, other.digest)
-        assert judge(true, [theirs]).charge is None
+        theirs = Region((other.charter,), other.digest)
+        assert judge(true, theirs).charge is None
         renamed = true.model_copy(update={"charter_digest": other.digest.hex()})
-        assert judge(renamed, [theirs]).charge is None
+        assert judge(renamed, theirs).charge is None
 
 
 def test_a_key_that_was_retired_for_compromise_convicts_nobody(region, true):
@@ -215,7 +215,14 @@ def test_a_key_that_was_retired_for_compromise_convicts_nobody(region, true):
     )
     newer = region.charter.model_copy(update={"version": 2, "parties": parties})
     assert charge(region, true) == "wrong_answer"
-    assert charge(region, true, Region(newer, bytes(32))) is None
+    assert charge(region, true, newer) is None
+
+
+def test_a_country_that_left_the_region_is_judged_by_the_last_version_that_names_it(region, true, right):
+    parties = tuple(p for p in region.charter.parties if p.id not in {"TH", HOLDER})
+    newer = region.charter.model_copy(update={"version": 2, "parties": parties, "pairs": ("KH-LA",)})
+    assert charge(region, true, newer) == "wrong_answer"
+    assert charge(region, right, newer) is None
 
 
 # ---- refusals
@@ -240,7 +247,7 @@ def refuses(region, right):
 
 def test_a_refusal_against_charter_and_request_convicts(region, refuses):
     for reason in ("not_your_pair", "unknown_epoch", "bad_element", "over_quota"):
-        verdict = judge(refuses(reason), [Region(region.charter, region.digest)])
+        verdict = judge(refuses(reason), Region((region.charter,), region.digest))
         assert verdict.charge == "false_refusal"
         assert f"TH.holder refused KH (batch {refuses(reason).request.batch}): {reason}" in verdict.sentence
 
@@ -256,13 +263,13 @@ def test_a_refusal_that_may_be_true_convicts_nobody(region, refuses):
     assert [charge(region, evidence) for evidence in honest] == [None] * len(honest)
 
 
-def test_a_refusal_that_is_true_under_one_of_two_versions_of_one_digest_convicts_nobody(region, refuses):
+def test_a_refusal_that_is_true_under_one_version_of_the_charter_convicts_nobody(region, refuses):
     """Nothing that is signed tells by which of them the holder went."""
     for reason, changes in (
         ("not_your_pair", {"pairs": ("KH-LA", "LA-TH")}), ("unknown_epoch", {"matching_epoch": 2}),
         ("over_quota", {"quota_per_day": 1}),
     ):
-        other = Region(region.charter.model_copy(update={"version": 2, **changes}), region.digest)
+        other = region.charter.model_copy(update={"version": 2, **changes})
         assert charge(region, refuses(reason)) == "false_refusal"
         assert charge(region, refuses(reason), other) is None
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from commands import started
 
-from events.charter import load_charter
 from events.envelope import unpack
 from events.stream import Delivered
+from events.succession import load_charter
 from services.demo import capture
 from services.demo.leaks import Needles
 from services.demo.people import invent

@@ -9,8 +9,8 @@ from commands import run, started
 
 COUNTRIES = "KH,LA,TH"
 KEYS = {
-    "people", "cases", "tokens", "true_pairs", "found_pairs", "document_pairs", "document_pairs_found", "precision",
-    "recall", "seconds", "broker", "wire_leaks",
+    "people", "cases", "tokens", "true_pairs", "agreed_pairs", "found_pairs", "document_pairs", "document_pairs_found",
+    "precision", "recall", "seconds", "broker", "wire_leaks",
 }  # fmt: skip
 STAGES = {"start", "import", "approve", "tokens", "match", "search", "total"}
 
@@ -26,6 +26,7 @@ def check_result(result: dict) -> None:
     assert result["precision"] == 1.0
     assert result["document_pairs"] == result["document_pairs_found"] > 0
     assert result["unagreed_pairs"] == 0
+    assert result["true_pairs"] > result["agreed_pairs"] == result["document_pairs"] + result["other_pairs"]
     assert result["wire_leaks"] == 0
 
 

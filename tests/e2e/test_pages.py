@@ -116,10 +116,13 @@ def test_a_home_page_shows_anyone_that_the_service_is_alive_and_nothing_of_a_mat
 
 @pytest.mark.parametrize(("party", "staff", "words"), [
     ("KH", "operator", "What it has done"), ("KH.holder", "reviewer", "Evaluations today"),
+    ("matcher", "reviewer", "At every tick"),
 ])  # fmt: skip
 def test_whoever_watches_a_service_sees_what_it_has_done(seen, tmp_path, party, staff, words):
     seen.sign_in(party, staff)
     assert words in seen.browser.text
+    assert "Last envelopes" in seen.browser.text
+    assert re.search(r"/0\W+written\W+\d+\W+20\d\d-", seen.browser.text)
     check_looks(seen.browser, tmp_path, f"{party}-{staff}")
 
 

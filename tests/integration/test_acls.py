@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from events.charter import load_charter
 from events.errors import StreamUnavailable
 from events.kafka import KafkaStream, Tls
+from events.succession import load_charter
 
 INFRA = Path(__file__).parents[2] / "infra"
 ACLS = runpy.run_path(str(INFRA / "acl" / "acls.py"))

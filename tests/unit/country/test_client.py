@@ -98,6 +98,25 @@ def test_bad_rows_are_said_and_written_down_without_their_content_and_the_rest_i
     assert at_node.tokens("KH", "A") == dict.fromkeys(("LA", "TH"), ("none", "matching_not_consented"))
 
 
+@pytest.mark.parametrize("place", ["", "nowhere/rejected.csv", "people.csv/rejected.csv", "full"])
+def test_refused_rows_that_cannot_be_written_down_are_named_and_counted_and_the_rest_is_imported(
+    samaki, at_node, tmp_path, place
+):
+    (tmp_path / "full").symlink_to("/dev/full")
+    (tmp_path / "people.csv").write_bytes(csv_of([person("A"), person("B", prs_Gender="Zaphod")]))
+    code, out, err = samaki(
+        "case", "import", str(tmp_path / "people.csv"), "--consent", "C2", "--rejected", str(tmp_path / place)
+    )
+    assert (code, out) == (3, "")
+    refused, counts, sentence = err.strip().splitlines()[-3:]
+    assert refused.startswith("row 3, prs_Gender: ")
+    assert counts.startswith("1 cases opened, 1 with identifiers;")
+    assert counts.endswith(" 1 rows refused.")
+    assert sentence.startswith(f"samaki: {tmp_path / place} cannot be written (")
+    assert "import them in a file of their own" in sentence
+    assert set(at_node.tokens("KH", "A")) == {"LA", "TH"}
+
+
 def test_a_missing_column_is_named(samaki, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "people.csv").write_bytes(b"record_id,prs_FirstName\nA,x\n")

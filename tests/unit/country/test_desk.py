@@ -18,6 +18,8 @@ STAFF = {
     "police": ("police", Role.CASE_WORKER),
     "officer": ("data-protection", Role.DATA_PROTECTION_OFFICER),
     "colleague": ("welfare-office", Role.CASE_WORKER),
+    "another authority": ("immigration", Role.IDENTIFICATION_AUTHORITY),
+    "another focal": ("ministry", Role.TRM_FOCAL_POINT),
 }
 
 
@@ -131,6 +133,54 @@ def test_only_those_who_work_on_a_case_record_who_she_is(desk, act, opened, cons
         identifies(case_id, staff)
     assert error.value.code in {"other_organisation", "role_may_not"}
     assert desk.read_case(act("worker"), case_id).person.record == "PSEUDONYM"
+
+
+INDICATORS = {
+    "indicator_set_version": "2026-1", "acts": frozenset({"Recruitment"}), "means": frozenset({"Deception"}),
+    "purposes": frozenset({"ForcedLabour"}), "result": "presumed",
+}  # fmt: skip
+OF_ITS_ORGANISATION = {
+    "read": lambda desk, act, case_id: desk.read_case(act, case_id),
+    "screen": lambda desk, act, case_id: desk.screen(act, case_id, **INDICATORS),
+    "close": lambda desk, act, case_id: desk.close(act, case_id, outcome="completed"),
+    "identifiers": lambda desk, act, case_id: desk.record_identifiers(
+        act, case_id, names=(Name(first="A"),), birth_date="1991", documents=(), gender="Feminine", citizenships=frozenset()
+    ),
+    "consent": lambda desk, act, case_id: desk.record_consent(
+        act, case_id, purpose="C9", answer="refused", scope="as on the form", language="km", capacity="adult"
+    ),
+    "ask": lambda desk, act, case_id: desk.ask_publication(act, case_id, ["TH"]),
+    "pull": lambda desk, act, case_id: desk.revoke(act, case_id, None),
+}
+
+
+@pytest.mark.parametrize("command", OF_ITS_ORGANISATION)
+def test_a_case_worker_of_another_organisation_commands_nothing_of_a_case(desk, act, opened, consents, command):
+    case_id = opened()
+    consents(case_id, "C1")
+    with refused("other_organisation"):
+        OF_ITS_ORGANISATION[command](desk, act("police"), case_id)
+
+
+def test_an_authority_and_a_focal_point_act_for_every_organisation_of_the_country(
+    region, desk, act, opened, consents, identifies
+):
+    case_id = opened()
+    consents(case_id, "C2")
+    consents(case_id, "C4", allowed_countries=frozenset({"TH"}))
+    identifies(case_id)
+    desk.ask_publication(act("worker"), case_id, ["TH"])
+    (waiting,) = desk.awaiting(act("another focal"))
+    desk.sign(act("another focal"), [(waiting[0].id, "tell")])
+    region.settle()
+    assert desk.set_grant(act("another focal"), case_id, "TH", "hold", "review")
+    desk.revoke(act("another focal"), case_id, "TH")
+    assert region.nodes["KH"].desk.read_case(act("worker"), case_id).person.live == ()
+    desk.identify(
+        act("another authority"), case_id, decided_by="Police", decided_on=act("worker").today, legal_basis="the law",
+        informed_in="km",
+    )  # fmt: skip
+    assert desk.cases(act("worker"))[0].identification == "IDENTIFIED"
 
 
 def test_a_case_that_is_not_there_is_said_not_to_be_there(desk, act):
@@ -296,16 +346,10 @@ def test_a_childs_case_is_closed_by_a_supervisor(desk, act, opened):
 
 def test_screening_takes_consent_c1_and_identification_an_authority(desk, act, opened, consents):
     case_id = opened()
-    indicators = {
-        "indicator_set_version": "2026-1", "acts": frozenset({"Recruitment"}), "means": frozenset({"Deception"}),
-        "purposes": frozenset({"ForcedLabour"}), "result": "presumed",
-    }
     with refused("consent_missing"):
-        desk.screen(act("worker"), case_id, **indicators)
+        desk.screen(act("worker"), case_id, **INDICATORS)
     consents(case_id, "C1")
-    with refused("other_organisation"):
-        desk.screen(act("police"), case_id, **indicators)
-    desk.screen(act("worker"), case_id, **indicators)
+    desk.screen(act("worker"), case_id, **INDICATORS)
     decision = {
         "decided_by": "Police", "decided_on": act("worker").today, "legal_basis": "the law", "informed_in": "km",
     }

@@ -462,7 +462,7 @@ def test_a_batch_is_never_larger_than_a_day_of_its_quota(new_region):
 
 def charge(record: dict, region: LiveRegion) -> str | None:
     """What a third party can say from the record and the charter alone."""
-    return judge(Evidence.model_validate_json(json.dumps(record)), [Region(region.charter, region.digest)]).charge
+    return judge(Evidence.model_validate_json(json.dumps(record)), Region((region.charter,), region.digest)).charge
 
 
 def refuses(monkeypatch, holder: str, **fields) -> None:

@@ -86,7 +86,21 @@ def test_an_operator_sees_what_the_node_has_done_and_what_it_waits_for(region, b
     assert "KH-TH: TH.holder has not answered since" in text
 
 
+def test_an_operator_sees_the_last_envelopes_that_were_read_and_written_the_newest_first(region, browser):
+    region.publish("KH", person("A"))
+    region.tick(2)
+    page = browser("operator").page("/")
+    table = page.split("<caption>Last envelopes</caption>")[1].split("</table>")[0]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("</tr>")[1:-1]]
+    assert 3 < len(rows) <= 10
+    assert {way for _, way, *_ in rows} == {"read", "written"}
+    times = [re.search(r'datetime="([^"]+)"', time)[1] for *_, time in rows]
+    assert times == sorted(times, reverse=True)
+    assert all(time.endswith("+00:00") for time in times)
+
+
 def test_a_case_worker_sees_no_operators_figures(browser):
+    assert "Last envelopes" not in browser("worker").page("/") + browser().page("/")
     assert "What it has done" not in browser("worker").page("/")
 
 

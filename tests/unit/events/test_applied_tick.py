@@ -2,7 +2,7 @@
 
 from posts import LINKAGE, Pair
 
-from events import outbox
+from events import answers
 
 
 def heard(pair: Pair) -> int | None:
@@ -25,7 +25,7 @@ def lose_a_word(pair: Pair) -> None:
 
 
 def test_while_an_event_waits_to_be_sealed_anew_nothing_counts_as_heard(pair, monkeypatch):
-    monkeypatch.setattr(outbox, "NEVER_SEALED_ANEW", frozenset())
+    monkeypatch.setattr(answers, "NEVER_SEALED_ANEW", frozenset())
     pair.next_tick()
     assert heard(pair) == pair.region.charter.tick_at(pair.region.clock.now())
     lose_a_word(pair)

@@ -9,7 +9,7 @@ from posts import LINKAGE, Pair, Posts, item, numbers
 from events.envelope import unpack
 from events.errors import NotYet, Refused
 from events.messages import Body, SealingKeyIntroduced
-from events.post import Fill
+from events.post import LAST_SHOWN, Fill
 from keys import seal
 
 # ---- the life of an envelope
@@ -273,3 +273,86 @@ def test_the_log_names_writer_topic_number_and_reason_and_nothing_else(pair, mon
     assert {"event": "post.refused", "log_level": "warning", **fork} in lines
     allowed = {"event", "log_level", "writer", "topic", "seq", "reason", "count"}
     assert all(set(line) <= allowed for line in lines)
+
+
+def named(lines):
+    return [(line["log_level"], line["seq"], line["reason"]) for line in lines if line.get("topic") == LINKAGE]
+
+
+def test_whatever_comes_twice_or_too_early_is_named_once_each_time_and_is_no_warning(pair):
+    pair.write(0, 1, 2)
+    pair.settle()
+    pair.write(3, 4)
+    pair.kh.post.send()
+    log = pair.log()
+    log[-2:] = [log[-1], log[-2], log[-2], log[0]]
+    with structlog.testing.capture_logs() as lines:
+        pair.receive()
+    assert named(lines) == [("info", 4, "ahead"), ("info", 3, "duplicate"), ("info", 0, "duplicate")]
+    assert {"event": "post.set_aside", "log_level": "info", "writer": "KH", "topic": LINKAGE, "seq": 4,
+            "reason": "ahead"} in lines  # fmt: skip
+
+
+def test_whatever_comes_of_a_stream_that_is_over_or_frozen_is_named(pair):
+    pair.write(0)
+    pair.settle()
+    old = pair.log()[-1]
+    with structlog.testing.capture_logs() as lines:
+        pair.deliver(pair.forged(0, 9), pair.forged(1, 9))
+        pair.receive()
+        with pair.kh.database.transaction() as tx:
+            pair.kh.post.open_epoch(tx, pair.topic)
+            pair.kh.post.write(tx, pair.topic, [item(7)])
+        pair.settle()
+        pair.deliver(old)
+        pair.receive()
+    assert named(lines) == [("warning", 0, "fork"), ("warning", 1, "frozen"), ("info", 0, "superseded")]
+
+
+def test_what_claims_a_newer_charter_out_of_its_place_is_named_and_holds_nothing_up(pair):
+    pair.write(0)
+    pair.settle()
+    pair.deliver(pair.forged(5, 9, charter_version=2))
+    with structlog.testing.capture_logs() as lines:
+        pair.receive()
+    assert named(lines) == [("warning", 5, "newer_charter")]
+
+
+# ---- the last envelopes, for the pages of those who watch
+
+
+def ends(status):
+    return [(e.topic, e.written, e.seq, e.sealed_at) for e in status.last]
+
+
+def test_the_status_names_the_end_of_each_stream_once_the_newest_first(pair):
+    start = pair.region.clock.now()
+    pair.region.clock.advance(90.5)
+    pair.write(1, 2)
+    pair.settle()
+    pair.receive()
+    later = (start + timedelta(seconds=90.5)).replace(microsecond=0)
+    assert ends(pair.matcher.post.status())[0] == (LINKAGE, False, 1, later)
+    assert ends(pair.kh.post.status()) == [
+        (LINKAGE, True, 1, later), ("keys.KH", True, 0, start), ("keys.matcher", False, 0, start)
+    ]  # fmt: skip
+    pair.next_tick()
+    topics = [topic for topic, *_ in ends(pair.kh.post.status())]
+    assert topics.count("keys.KH") == 1  # a party reads its own keys too
+
+
+def test_the_status_names_no_more_ends_than_a_page_shows_and_some_that_are_read(tmp_path):
+    pair = Pair(Posts(tmp_path, linkage_partitions=16))
+    for partition in range(16):
+        pair.region.clock.advance(1)
+        pair.write(1, partition=partition)
+    *written, read = pair.kh.post.status().last
+    assert [(e.written, e.partition) for e in written] == [(True, 15 - i) for i in range(LAST_SHOWN)]
+    assert (read.topic, read.written) == ("keys.matcher", False)
+
+
+def test_a_stream_that_begins_anew_has_no_end_until_it_is_written_to(pair):
+    pair.write(1)
+    with pair.kh.database.transaction() as tx:
+        pair.kh.post.open_epoch(tx, pair.topic)
+    assert LINKAGE not in {e.topic for e in pair.kh.post.status().last}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from regions import START
 
-from events.charter import load_charter
+from events.succession import load_charter
 from keys.kek import load_kek
 from keys.ring import KeyRing
 from services.country.settings import CountrySettings

@@ -1,5 +1,7 @@
 """What a key holder shows: that it is alive to anyone, how its quotas are used to those who watch them."""
 
+import re
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -62,9 +64,18 @@ def test_anyone_sees_that_it_is_alive_and_not_who_has_asked(client):
     page = client.get("/", headers={"Accept": "text/html"}).text
     assert "The key holder is running" in page
     assert "Evaluations today" not in page
+    assert "Last envelopes" not in page  # their numbers move when somebody is published
     metrics = client.get("/metrics").text
     assert "samaki_ticks_behind" in metrics
     assert "applied" not in metrics  # it moves when somebody is published
+
+
+def test_a_reviewer_sees_the_last_envelopes_of_its_streams(asked, client):
+    page = client.get("/", headers=of("rex", Accept="text/html")).text
+    table = page.split("Last envelopes")[1]
+    assert re.search(r">evaluate\.KH\.TH/0<.*?>read<", table)
+    assert re.search(r">evaluated\.TH\.KH/0<.*?>written<", table)
+    assert f"{asked.clock.now():%Y-%m-%d %H:%M} UTC</time>" in table
 
 
 @pytest.mark.parametrize("path", ["/quotas", "/api/quotas", "/api/status"])

@@ -1,6 +1,7 @@
 """What the matcher shows to whom: nothing of a match that is not known to both, and of those no small number."""
 
 import json
+import re
 
 import pytest
 from starlette.testclient import TestClient
@@ -232,12 +233,22 @@ def test_outlines_are_counted_by_kind_and_month(batch, world, client_of):
     assert shown(client, "/api/outlines?event=CaseClosed") == []
 
 
-def test_the_first_page_is_the_same_for_everybody_and_says_how_far_it_has_read(batch, world, client_of):
+def test_the_first_page_says_to_anybody_how_far_it_has_read(batch, world, client_of):
     *_, matcher, ticks = world
     ticks(1)
     page = client_of(matcher).get("/").text
     assert "The matcher is running" in page
     assert "Behind in reading" in page
+
+
+@pytest.mark.parametrize("staff, sees", [("opal", True), ("rex", True), ("ana", False)])
+def test_the_first_page_shows_the_last_envelopes_to_those_who_watch_it(batch, world, client_of, staff, sees):
+    *_, matcher, ticks = world
+    ticks(2)
+    page = client_of(matcher).get("/", headers=of(staff)).text
+    assert ("Last envelopes" in page) == sees
+    assert sees == bool(re.search(r">notices\.KH/0<.*?>written<.*?class=\"num\">\d+<.*? UTC</time>", page))
+    assert "Last envelopes" not in client_of(matcher).get("/").text
 
 
 @pytest.mark.parametrize("grants", ["tell hold", "hold hold"])
@@ -255,6 +266,7 @@ def test_neither_first_page_nor_operation_nor_health_shows_that_there_is_a_match
         th.submits("t", grants.split()[1], doc=same)
         pass_ticks(region, kh, th, matcher, ticks=4)
         client = client_of(matcher)
-        paths = {"/": "ana", "/operation": "opal", "/api/status": "opal", "/health": "opal", "/metrics": "opal"}
-        seen.append([client.get(path, headers=of(staff)).text for path, staff in paths.items()])
+        paths = [("/", "ana"), *((path, "opal") for path in ("/", "/operation", "/api/status", "/health", "/metrics"))]
+        seen.append([client.get(path, headers=of(staff)).text for path, staff in paths])
     assert seen[0] == seen[1]
+    assert "notices.TH/0" in seen[0][1]
