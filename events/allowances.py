@@ -29,6 +29,8 @@ MOST: Final = 400
 
 def learn(tx: Transaction, charter: Charter, writer: str, item: AllowanceGranted) -> None:
     """Take an announcement to heart; again changes nothing. Raises Refused."""
+    if item.pair in charter.ended_pairs:
+        return  # no offence: it was granted while the pair agreed
     if item.holder != writer or item.pair not in charter.pairs or writer not in charter.holders_of(item.pair):
         raise Refused("not_its_own", f"{writer} granted what only the holder itself grants, of a pair of its own.")
     if item.country not in countries_of(item.pair):

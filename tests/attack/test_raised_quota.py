@@ -10,6 +10,7 @@ from regions import person
 from starlette.testclient import TestClient
 
 from events.base import Actor, Role
+from events.directory import Directory
 from events.envelope import unpack
 from events.errors import Refused
 from events.messages import AllowanceGranted, Body
@@ -194,6 +195,14 @@ def test_an_announcement_lasts_a_year_at_most_and_is_never_changed(region, direc
                 directory.learn(tx, HOLDER, wrong)
             assert refused.value.code == code
     assert sum(a.count for a in directory.allowances(HOLDER, "KH", "KH-TH", now)) == 5
+
+
+def test_an_allowance_of_a_pair_that_has_ended_is_no_offence_and_counts_nothing(region):
+    ended = region.charter.model_copy(update={"pairs": (), "ended_pairs": ("KH-TH",)})
+    directory = Directory(region.databases["matcher"], ended, region.digest)
+    with region.databases["matcher"].transaction() as tx:
+        directory.learn(tx, HOLDER, granted(region.clock.now()))
+    assert directory.allowances(HOLDER, "KH", "KH-TH", region.clock.now()) == ()
 
 
 def test_no_holder_fills_others_stores_with_allowances(region, directory, monkeypatch):
