@@ -141,6 +141,10 @@ class Draft(Value):
     analyst_batch_seconds: float = Field(default=604800, gt=0)
     """Analysts see a told match only when the span of this length in which it was told is over."""
     small_cell: int = Field(default=11, ge=1)
+    refresh_days: int = Field(default=30, ge=1)
+    """How old the shares of a pair's key get before they are refreshed."""
+    refresh_overlap_days: int = Field(default=7, ge=1)
+    """How long, at most, requests under the former generation are answered."""
     sealing_days: int = Field(default=7, ge=1)
     sealing_acceptance_days: int = Field(default=14, ge=1)
 
@@ -231,6 +235,8 @@ class Charter(Draft):
         partners = {t.writer for t in to_me} | {t.reader for t in self.written_by(party) if t.reader}
         if party == "matcher":
             partners |= {f"{country}.holder" for country in self.countries}
+        # Two holders of one pair refresh its key with each other, on their topics of keys.
+        partners |= {h for pair in self.pairs if party in self.holders_of(pair) for h in self.holders_of(pair)}
         return (*(t for t in self.topics if t.family == "keys" and t.writer in partners | {party}), *to_me)
 
     def tick_at(self, at: datetime) -> int:

@@ -1,20 +1,32 @@
-"""What `keys.*` has told this party: others' sealing keys, the public shares of pairs' keys, allowances, totals.
+"""What `keys.*` has told this party: the others' sealing keys, the public shares of pairs' keys and how they are
+refreshed, allowances, and totals.
 
 Kept in the party's own database, in the transaction that moves the head of `keys.*`, so a party never seals to a key
 that it did not read in its writer's chain. Refuses what a writer has no right to say: another holder's share, a share
 whose proof of knowledge fails or whose epoch is not the charter's, a public share that stands already, a total of
 another pair's country, a key that lives longer than the charter allows. So no holder fills it with what it makes up.
+What a refresh takes, and which generation of a pair's key is the active one, stands in events.generations.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events import allowances, introductions
+from events import allowances, generations, introductions
 from events.charter import Allowance, Charter
 from events.database import Database, Transaction
 from events.errors import Refused
-from events.messages import AcceptedTotal, AllowanceGranted, EvaluatedTotal, Item, SealingKeyIntroduced, ShareIntroduced
+from events.generations import Offer
+from events.messages import (
+    AcceptedTotal,
+    AllowanceGranted,
+    EvaluatedTotal,
+    Item,
+    RefreshOffered,
+    RefreshRevealed,
+    SealingKeyIntroduced,
+    ShareIntroduced,
+)
 from events.model import countries_of
 from keys import seal, shares
 from keys.errors import KeysError
@@ -29,9 +41,8 @@ _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS directory_totals (
         writer TEXT NOT NULL, kind TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, country TEXT NOT NULL,
         item TEXT NOT NULL, PRIMARY KEY (writer, kind, pair, epoch, country))""",
+    *generations.TABLES,
 )
-_GENERATIONS: Final = 64
-"""Shares of one epoch that a holder may introduce for one pair: a refresh a month makes a dozen in its year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +81,12 @@ class Directory:
         match item:
             case SealingKeyIntroduced():
                 self._learn_sealing(tx, writer, item)
+            case ShareIntroduced() | RefreshOffered() | RefreshRevealed() if item.pair in self._charter.ended_pairs:
+                pass  # said while they agreed: it is no offence, and counts no more
             case ShareIntroduced():
                 self._learn_share(tx, writer, item)
+            case RefreshOffered() | RefreshRevealed():
+                self._learn_refresh(tx, writer, item)
             case EvaluatedTotal() | AcceptedTotal():
                 self._learn_total(tx, writer, item)
             case AllowanceGranted():
@@ -103,19 +118,27 @@ class Directory:
         tx.execute("DELETE FROM directory_sealing WHERE party = ?", (party,))
 
     def share(
-        self, pair: str, epoch: int, holder: str, generation: int | None = None, tx: Transaction | None = None
+        self, pair: str, epoch: int, holder: str, generation: int, tx: Transaction | None = None
     ) -> PublicShare | None:
-        """A holder's public share of this generation, or its newest; None: not introduced."""
+        """A holder's public share of this generation; None: not introduced."""
         rows = self._rows(
-            "SELECT generation, public FROM directory_shares WHERE pair = ? AND epoch = ? AND holder = ?"
-            " ORDER BY generation DESC",
-            (pair, epoch, holder),
+            "SELECT public FROM directory_shares WHERE pair = ? AND epoch = ? AND generation = ? AND holder = ?",
+            (pair, epoch, generation, holder),
             tx,
         )
-        for found, public in rows:
-            if generation in (None, found):
-                return PublicShare(pair, epoch, found, holder, bytes.fromhex(public))
-        return None
+        return PublicShare(pair, epoch, generation, holder, bytes.fromhex(rows[0][0])) if rows else None
+
+    def active_generation(self, pair: str, epoch: int, tx: Transaction | None = None) -> int | None:
+        """The newest generation of a pair's key that tokens can be made under; None: there is none yet."""
+        if tx is not None:
+            return generations.active(tx, pair, epoch)
+        with self._database.reading() as own:
+            return generations.active(own, pair, epoch)
+
+    @staticmethod
+    def offers(tx: Transaction, pair: str, epoch: int) -> dict[int, dict[str, Offer]]:
+        """What was offered to refreshes of a pair's key: generation -> holder -> offer, oldest first."""
+        return generations.offers(tx, pair, epoch)
 
     def totals(self, tx: Transaction | None = None) -> list[tuple[str, EvaluatedTotal | AcceptedTotal]]:
         """The last total that each writer told, by writer, pair, epoch and country."""
@@ -135,21 +158,26 @@ class Directory:
 
     def said_by(self, party: str, at: datetime, tx: Transaction | None = None) -> list[Item]:
         """What a party's announcements amount to now: what it must say again when its stream begins anew."""
-        keys = self._rows(
-            "SELECT key_id, public, valid_from, valid_until FROM directory_sealing WHERE party = ?", (party,), tx
+        if tx is None:
+            with self._database.reading() as own:
+                return self.said_by(party, at, own)
+        keys = tx.execute(
+            "SELECT key_id, public, valid_from, valid_until FROM directory_sealing WHERE party = ?", (party,)
         )
         introduced: list[Item] = [
             SealingKeyIntroduced(key_id=k, public=p, valid_from=datetime.fromisoformat(a), valid_until=until)
             for k, p, a, b in keys
             if (until := datetime.fromisoformat(b)) > at
         ]
-        rows = self._rows(
-            "SELECT pair, epoch, generation, holder, public, proof FROM directory_shares WHERE holder = ?", (party,), tx
+        # Before the shares: nobody learns a refreshed one whose offer he does not know.
+        introduced += generations.said_by(tx, party)
+        rows = tx.execute(
+            "SELECT pair, epoch, generation, holder, public, proof FROM directory_shares WHERE holder = ?", (party,)
         )
         names = ("pair", "epoch", "generation", "holder", "public", "proof")
         introduced += [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
         # Also allowances that are over: the totals of their time are held against them.
-        granted = self._rows("SELECT item FROM directory_allowances WHERE holder = ? ORDER BY id", (party,), tx)
+        granted = tx.execute("SELECT item FROM directory_allowances WHERE holder = ? ORDER BY id", (party,))
         introduced += [AllowanceGranted.model_validate_json(item) for (item,) in granted]
         return introduced + [total for writer, total in self.totals(tx) if writer == party]
 
@@ -174,13 +202,27 @@ class Directory:
         except KeysError as error:
             raise Refused("weak_key", f"{writer} introduced a sealing key that hides nothing.") from error
 
-    def _learn_share(self, tx: Transaction, writer: str, item: ShareIntroduced) -> None:
-        if item.pair in self._charter.ended_pairs:
-            return  # said while they agreed: it is no offence, and counts no more
+    def _check_own(self, writer: str, item: ShareIntroduced | RefreshOffered | RefreshRevealed) -> None:
         if item.pair not in self._charter.pairs or writer not in self._charter.holders_of(item.pair):
             raise Refused("not_a_holder", f"{writer} holds no share of the pair {item.pair}.")
         if item.holder != writer:
-            raise Refused("not_its_own", f"{writer} introduced a share in another holder's name.")
+            raise Refused("not_its_own", f"{writer} introduced or refreshed a share in another holder's name.")
+
+    def _check_epoch(self, writer: str, epoch: int) -> None:
+        if epoch != self._charter.matching_epoch:
+            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {epoch}: it is over or to come.")
+
+    def _learn_refresh(self, tx: Transaction, writer: str, item: RefreshOffered | RefreshRevealed) -> None:
+        self._check_own(writer, item)
+        if not generations.is_offered(tx, item.pair, item.epoch, item.generation, writer):
+            self._check_epoch(writer, item.epoch)
+        if isinstance(item, RefreshOffered):
+            generations.learn_offer(tx, writer, item)
+        else:
+            generations.learn_reveal(tx, writer, item)
+
+    def _learn_share(self, tx: Transaction, writer: str, item: ShareIntroduced) -> None:
+        self._check_own(writer, item)
         place = (item.pair, item.epoch, item.generation, item.holder)
         known = tx.execute(
             "SELECT pair, epoch, generation, holder, public FROM directory_shares WHERE public = ? OR"
@@ -191,12 +233,14 @@ class Directory:
             if known != [(*place, item.public)]:
                 raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
             return
-        if item.epoch != self._charter.matching_epoch:
-            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {item.epoch}: it is over or to come.")
-        if not 0 <= item.generation < _GENERATIONS:
+        self._check_epoch(writer, item.epoch)
+        if not 0 <= item.generation < generations.MOST:
             raise Refused("no_such_generation", f"{writer} introduced a share of generation {item.generation}.")
         self._check_knowledge(writer, item)
+        if item.generation and not generations.is_offered(tx, *place):
+            raise Refused("no_such_refresh", f"{writer} introduced a refreshed share, and had offered no refresh.")
         tx.execute("INSERT INTO directory_shares VALUES (?, ?, ?, ?, ?, ?)", (*place, item.public, item.proof))
+        generations.settle(tx, item.pair, item.epoch)
 
     def _check_knowledge(self, writer: str, item: ShareIntroduced) -> None:
         try:

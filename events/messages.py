@@ -76,6 +76,35 @@ class ShareIntroduced(Value):
     proof: Bytes
 
 
+class RefreshOffered(Value):
+    """A holder draws its part of a refresh: what its share, and the other's, will be moved by (keys.refresh)."""
+
+    kind: Literal["refresh_offered"] = "refresh_offered"
+    pair: PairName
+    epoch: int
+    generation: int
+    """The one that is to come."""
+    base: int
+    """The generation that is refreshed."""
+    holder: PartyId
+    public: Hex32
+    """D, of which the part is the logarithm."""
+    seal_to: Hex32
+    """X25519, for this refresh alone: the other holder seals its part to it."""
+    reason: Literal["custodian", "cryptoperiod", "joined"]
+
+
+class RefreshRevealed(Value):
+    """The part that a holder has offered, sealed to the other holder of the pair."""
+
+    kind: Literal["refresh_revealed"] = "refresh_revealed"
+    pair: PairName
+    epoch: int
+    generation: int
+    holder: PartyId
+    box: Bytes
+
+
 class EvaluatedTotal(Value):
     """How many elements a holder has evaluated for one country and pair in one epoch, up to now."""
 
@@ -134,6 +163,15 @@ class EvaluationAsked(Value):
     n: int = Field(ge=1)
     blinded: Bytes
     """n elements of 32 bytes, one after another."""
+
+
+class GenerationClosed(Value):
+    """No batch of the asker's is open any more under a generation of the pair's key below this one."""
+
+    kind: Literal["generation_closed"] = "generation_closed"
+    pair: PairName
+    epoch: int = Field(ge=0)
+    generation: int = Field(ge=0)
 
 
 class Evaluated(Value):
@@ -242,8 +280,9 @@ class Outline(Value):
 
 
 Item = Annotated[
-    SealingKeyIntroduced | ShareIntroduced | EvaluatedTotal | AcceptedTotal | AllowanceGranted
-    | EvaluationAsked | Evaluated | EvaluationRefused
+    SealingKeyIntroduced | ShareIntroduced | RefreshOffered | RefreshRevealed
+    | EvaluatedTotal | AcceptedTotal | AllowanceGranted
+    | EvaluationAsked | GenerationClosed | Evaluated | EvaluationRefused
     | Submission | GrantChanged | Revocation | MatchEnded
     | MatchNotice | MatchOver
     | Outline,
@@ -251,8 +290,11 @@ Item = Annotated[
 ]
 
 ITEMS_OF: dict[str, tuple[type[Value], ...]] = {
-    "keys": (SealingKeyIntroduced, ShareIntroduced, EvaluatedTotal, AcceptedTotal, AllowanceGranted),
-    "evaluate": (EvaluationAsked,),
+    "keys": (
+        SealingKeyIntroduced, ShareIntroduced, RefreshOffered, RefreshRevealed,
+        EvaluatedTotal, AcceptedTotal, AllowanceGranted,
+    ),
+    "evaluate": (EvaluationAsked, GenerationClosed),
     "evaluated": (Evaluated, EvaluationRefused),
     "linkage": (Submission, GrantChanged, Revocation, MatchEnded),
     "notices": (MatchNotice, MatchOver),

@@ -28,6 +28,9 @@ CHALLENGE: Final = b"SAMAKI-v1 batch proof challenge"
 KNOWLEDGE: Final = b"SAMAKI-v1 share knowledge"
 """The proof that whoever publishes a share knows its secret (keys.shares)."""
 
+REFRESH_PART: Final = b"SAMAKI-v1 refresh part"
+"""Associated data of what one holder adds to a refresh, sealed to the other (keys.refresh)."""
+
 SEAL_TO: Final = b"SAMAKI-v1 seal to recipient"
 """The key of one message sealed to a public key (keys.seal)."""
 

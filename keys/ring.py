@@ -23,14 +23,16 @@ from keys.errors import AlreadyThere, RingDamaged, SealBroken, UnknownKey
 from keys.files import create_private, read_private, replace_private
 from keys.kek import Argon2id, Derivation, Kek, Source, TokenMac
 
-Purpose = Literal["signing", "sealing", "share", "store", "pepper", "search", "data", "root"]
-"""`data`: wraps persons' data keys (keys.persons); `root`: a custodian's own ring, offline, has nothing else."""
+Purpose = Literal["signing", "sealing", "share", "refresh", "store", "pepper", "search", "data", "root"]
+"""`data`: wraps persons' data keys (keys.persons); `refresh`: what a share is moved by (keys.refresh); `root`: a
+custodian's own ring, offline, has nothing else."""
 State = Literal["primary", "active", "destroyed"]
 
 ALGORITHMS: Final[Mapping[Purpose, str]] = {
     "signing": "Ed25519",
     "sealing": "X25519",
     "share": "ristretto255",
+    "refresh": "ristretto255, X25519",
     "store": "XChaCha20-Poly1305",
     "pepper": "HMAC-SHA256",
     "search": "HMAC-SHA256",

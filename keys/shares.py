@@ -32,11 +32,17 @@ def introduce(charter_digest: bytes, pair: str, epoch: int, generation: int, hol
 
     source   Schnorr's proof, made non-interactive by hashing; RFC 8235 in form
     """
-    secret, r = group.random_scalars(2)
-    public = group.multiply_base(secret)
-    c = _challenge(_context(charter_digest, pair, epoch, generation, holder), public, group.multiply_base(r))
-    proof = c + group.scalar_subtract(r, group.scalar_multiply(c, secret))
-    return Share(pair, epoch, generation, holder, secret, public), proof
+    (secret,) = group.random_scalars(1)
+    share = Share(pair, epoch, generation, holder, secret, group.multiply_base(secret))
+    return share, prove_knowledge(charter_digest, share)
+
+
+def prove_knowledge(charter_digest: bytes, share: Share) -> bytes:
+    """The proof of knowledge of a share that stands already: c | s, 64 bytes, another each time."""
+    (r,) = group.random_scalars(1)
+    context = _context(charter_digest, share.pair, share.epoch, share.generation, share.holder)
+    c = _challenge(context, share.public, group.multiply_base(r))
+    return c + group.scalar_subtract(r, group.scalar_multiply(c, share.secret))
 
 
 def verify_introduction(

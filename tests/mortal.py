@@ -1,4 +1,4 @@
-"""SIGKILL in one process: a database and a carrier that die together as something is made durable.
+"""SIGKILL in one process: a database, a carrier and a key ring that die together as something is made durable.
 
 Before it is done, or after it was done and nobody was told.
 """
@@ -62,3 +62,21 @@ class MortalStream:
     def append(self, records: Any) -> None:
         with self._fuse():
             self._inner.append(records)
+
+
+class MortalRing:
+    """A key ring whose process may die before a change of the file, or right after."""
+
+    def __init__(self, inner: Any, fuse: Fuse) -> None:
+        self._inner, self._fuse = inner, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def add(self, *args: Any, **given: Any) -> Any:
+        with self._fuse():
+            return self._inner.add(*args, **given)
+
+    def destroy(self, *args: Any) -> None:
+        with self._fuse():
+            self._inner.destroy(*args)

@@ -1,4 +1,5 @@
-"""What `keys.*` said, taken to heart as every party takes it: sealing keys, shares, totals, allowances.
+"""What `keys.*` said, taken to heart as every party takes it: sealing keys, shares and their refreshes, totals,
+allowances.
 
 The rules are those of `events.directory`, in a directory of the audit's own that lives in memory: what a party refuses
 to learn is a finding here, under the same code. Announcements are learned in the order of their writers' chains, and
@@ -6,7 +7,7 @@ between writers by the time of sealing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from events.charter import Charter, Topic
 from events.database import Transaction, open_database
 from events.directory import Directory
 from events.errors import Refused
+from events.generations import Offer, fits
 from events.messages import (
     AcceptedTotal,
     AllowanceGranted,
@@ -26,7 +28,6 @@ from events.messages import (
     SealingKeyIntroduced,
     ShareIntroduced,
 )
-from keys import group
 from services.auditor.findings import Findings
 
 Total = EvaluatedTotal | AcceptedTotal
@@ -90,6 +91,8 @@ class Announcements:
     """Party -> key id -> key."""
     shares: dict[tuple[str, int, int, str], Introduced] = field(default_factory=dict)
     """(pair, epoch, generation, holder) -> share."""
+    offers: dict[tuple[str, int], dict[int, dict[str, Offer]]] = field(default_factory=dict)
+    """(pair, epoch) -> generation -> holder -> what it offered to the refresh that makes this generation."""
     totals: list[Told] = field(default_factory=list)
     """In the order of each writer's chain, also those that repeat."""
     allowances: dict[UUID, Granted] = field(default_factory=dict)
@@ -115,6 +118,8 @@ def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], fin
         with database.transaction() as tx:
             for said in said_by_all:
                 _learn(tx, directory, _of_standing_pairs(charter, said), learned, findings)
+            for pair, epoch in {(pair, epoch) for pair, epoch, *_ in learned.shares}:
+                learned.offers[pair, epoch] = directory.offers(tx, pair, epoch)
     return learned
 
 
@@ -160,8 +165,7 @@ def check_shares(charter: Charter, learned: Announcements, findings: Findings) -
                 holder=holder, pair=pair, key_epoch=charter.matching_epoch, generation=newest,
             )  # fmt: skip
     for pair, epoch in sorted({(pair, epoch) for pair, epoch, *_ in learned.shares}):
-        whole = [g for g in _generations(learned, pair, epoch).values() if len(g) == len(charter.holders_of(pair))]
-        _check_refreshed(whole, findings)
+        _check_refreshed(learned, pair, epoch, findings)
 
 
 def _generations(learned: Announcements, pair: str, epoch: int) -> dict[int, dict[str, Introduced]]:
@@ -173,15 +177,15 @@ def _generations(learned: Announcements, pair: str, epoch: int) -> dict[int, dic
     }
 
 
-def _check_refreshed(whole: Iterable[Mapping[str, Introduced]], findings: Findings) -> None:
-    """A refresh moves both shares and leaves their sum, the pair's public key, as it was."""
-    first_key: bytes | None = None
-    for shares in whole:
-        one, other = sorted(shares.values(), key=lambda introduced: introduced.said.at)
-        (key,) = group.add([bytes.fromhex(one.share.public)], [bytes.fromhex(other.share.public)])
-        first_key = first_key or key
-        if key != first_key:
-            findings.add(
-                "key_changed", other.said.topic, epoch=other.said.epoch, seq=other.said.seq, about=other.share.pair,
-                generation=other.share.generation, pair=other.share.pair, key_epoch=other.share.epoch,
-            )  # fmt: skip
+def _check_refreshed(learned: Announcements, pair: str, epoch: int, findings: Findings) -> None:
+    """A refresh moves each share by what both holders offered, so that their sum stays as it was."""
+    of_key, offers = _generations(learned, pair, epoch), learned.offers[pair, epoch]
+    public = {g: {h: bytes.fromhex(one.share.public) for h, one in of_it.items()} for g, of_it in of_key.items()}
+    for generation, introduced in of_key.items():
+        for holder, one in introduced.items():
+            # None where the other's offer is not known: read later, perhaps. Then nobody uses the share.
+            if generation and fits(public, offers.get(generation, {}), generation, holder) is False:
+                findings.add(
+                    "key_changed", one.said.topic, epoch=one.said.epoch, seq=one.said.seq, about=pair,
+                    generation=generation, pair=pair, key_epoch=epoch, holder=holder,
+                )  # fmt: skip

@@ -41,8 +41,8 @@ WHAT: Final[dict[str, str]] = {
     # keys.*; the codes of events.directory, with its sentences, come beside these
     "share_missing": "{holder} has introduced no share of {pair}, epoch {key_epoch}, generation {generation}: no token "
     "can be made under the pair's key",
-    "key_changed": "generation {generation} of {pair}, epoch {key_epoch}, adds up to another key than the first: "
-    "tokens made before and after do not meet",
+    "key_changed": "{holder} did not move its share of {pair}, epoch {key_epoch}, by what both holders had offered to "
+    "generation {generation}: that would be another key, and nobody uses it",
     # totals
     "total_fell": "the {kind} of {country} for {pair}, epoch {key_epoch}, fell from {before} to {after}: it only grows",
     "over_quota": "{holder} evaluated {count} for {country} and {pair} in {days}; the charter allows {allowed}",

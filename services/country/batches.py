@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from events.database import Transaction
-from events.messages import Evaluated, EvaluationRefused
+from events.messages import Evaluated, EvaluationRefused, GenerationClosed
 from keys import seal
 
 ELEMENT: Final = 32
@@ -166,6 +166,30 @@ def ask_again(tx: Transaction, batch: str, holder: str) -> None:
     """As if it had not been sent: with cover the same request goes at a tick like all others."""
     tx.execute("DELETE FROM requests WHERE batch = ? AND holder = ?", (batch, holder))
     tx.execute("UPDATE refusals SET until = '' WHERE batch = ? AND holder = ?", (batch, holder))
+
+
+def oldest_generation(tx: Transaction, pair: str) -> int | None:
+    """The oldest generation of a pair's key that a batch is open under; None: no batch is."""
+    rows = tx.execute("SELECT MIN(generation) FROM batches WHERE pair = ?", (pair,))
+    return None if rows[0][0] is None else int(rows[0][0])
+
+
+def is_told_closed(tx: Transaction, holder: str, closed: GenerationClosed) -> bool:
+    """Whether this holder was told already that nothing older is open."""
+    rows = tx.execute(
+        "SELECT 1 FROM closed_generations WHERE pair = ? AND holder = ? AND epoch = ? AND generation >= ?",
+        (closed.pair, holder, closed.epoch, closed.generation),
+    )
+    return bool(rows)
+
+
+def tell_closed(tx: Transaction, holder: str, closed: GenerationClosed) -> None:
+    """Note, in the transaction that tells it, that this holder was told."""
+    tx.execute(
+        "INSERT INTO closed_generations (pair, holder, epoch, generation) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (pair, holder) DO UPDATE SET epoch = excluded.epoch, generation = excluded.generation",
+        (closed.pair, holder, closed.epoch, closed.generation),
+    )
 
 
 def forget(tx: Transaction, batch_id: UUID) -> None:

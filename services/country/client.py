@@ -19,24 +19,29 @@ _PATIENCE = httpx.Timeout(10.0, read=1800.0)
 class NodeClient:
     """Speaks to one service as one officer. Raises PeerUnreachable, InputInvalid, SettingsInvalid.
 
-    `option` is the command's that names the address, for what an error says.
+    `called` and `option` are what errors name the process that is spoken to, and the command's option with its address.
     """
 
-    def __init__(self, address: str, token: str, role: str | None = None, *, option: str = "--node") -> None:
-        self._option = option
+    def __init__(
+        self, address: str, token: str, role: str | None = None, *, called: str = "node", option: str = "--node"
+    ) -> None:
+        self._called, self._option = called, option
         headers = {"Authorization": f"Bearer {token}"} | ({"Samaki-Role": role} if role else {})
         try:
             self._http = httpx.Client(base_url=address, headers=headers, timeout=_PATIENCE, trust_env=False)
         except httpx.InvalidURL as error:
-            raise SettingsInvalid(f"{self._option} is written http://127.0.0.1:PORT.") from error
+            raise SettingsInvalid(self._no_address()) from error
 
     @classmethod
-    def from_file(cls, address: str, token_file: Path, *, option: str = "--node") -> "NodeClient":
+    def from_file(
+        cls, address: str, token_file: Path, *, called: str = "node", option: str = "--node"
+    ) -> "NodeClient":
         """With the token in a file. Raises InputInvalid if it cannot be read."""
         try:
-            return cls(address, token_file.read_text(encoding="ascii").strip(), option=option)
+            token = token_file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputInvalid(f"The token file {token_file} cannot be read. Ask your administrator for it.") from error
+        return cls(address, token, called=called, option=option)
 
     def get(self, path: str) -> Any:
         return self._answer("GET", path)
@@ -61,30 +66,34 @@ class NodeClient:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.InvalidURL as error:
-            raise SettingsInvalid(f"{self._option} is written http://127.0.0.1:PORT.") from error
+            raise SettingsInvalid(self._no_address()) from error
         except httpx.HTTPError as error:
             raise PeerUnreachable(
-                f"The node does not answer. Is {self._option} its address, and is it running?"
+                f"The {self._called} does not answer. Is {self._option} its address, and is it running?"
             ) from error
         if answer.is_server_error:
-            raise PeerUnreachable(_sentence(answer))
+            raise PeerUnreachable(self._sentence(answer))
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise InputInvalid("The node does not know this token. Is it the one for this node, and your newest?")
+            raise InputInvalid(
+                f"The {self._called} does not know this token. Is it the one for this {self._called}, and your newest?"
+            )
         if answer.is_error:
-            raise InputInvalid(_sentence(answer))
+            raise InputInvalid(self._sentence(answer))
         try:
             return answer.json()
         except ValueError as error:
             raise PeerUnreachable(
-                f"What answers there is no node of ours. Is {self._option} its address?"
+                f"What answers there is no {self._called} of ours. Is {self._option} its address?"
             ) from error
 
+    def _no_address(self) -> str:
+        return f"{self._option} is written http://127.0.0.1:PORT."
 
-def _sentence(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"The node answered {answer.status_code}."
+    def _sentence(self, answer: httpx.Response) -> str:
+        try:
+            return str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            return f"The {self._called} answered {answer.status_code}."
 
 
 def stated(consents: Sequence[str], *, ask: bool, guardian: str | None = None) -> dict[str, Any]:

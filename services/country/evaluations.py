@@ -5,6 +5,10 @@ pairs alone. A holder that answers wrongly is named, its signed answer kept as e
 operator resumes it: none of its answers is used. So is one that refuses for good, or the same batch again and again:
 its signed refusal is the evidence.
 
+A pair's key is refreshed while batches are under way: one that was begun under an older generation is finished under
+it, and begun anew where a holder has destroyed its share of that one. Once none is open there, the holders are told,
+and need not keep it longer.
+
 With cover, a batch waits for the tick, at which each holder of each pair gets exactly one request of one size, made up
 with random inputs; the surplus waits.
 """
@@ -19,15 +23,14 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from events import introductions
+from events import generations, introductions
 from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
-from events.directory import PublicShare
 from events.envelope import Header
 from events.errors import NotYet, Refused
 from events.evidence import Evidence
-from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, Item
+from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed, Item
 from events.model import other_country
 from events.post import Post
 from keys import group, labels
@@ -90,13 +93,14 @@ class Evaluations:
         with self._db.reading() as tx:
             if batches.open_count(tx, pair) >= OPEN_BATCHES or not self._may_ask(tx, pair):
                 return False
+            generation = self._generation(pair, tx)
             most = self._room(pair, tx) // len(self._charter.slots)
             people = self._publications.approved(tx, country, most)
             inputs = self._inputs(tx, people)
         if not people:
             self._nobody[pair] = turn
             return False
-        batch = self._blind(pair, people, inputs)  # nobody need wait for the arithmetic
+        batch = self._blind(pair, generation or 0, people, inputs)  # nobody need wait for the arithmetic
         with self._db.transaction() as tx:
             # Meanwhile somebody may have withdrawn, or was corrected, erased or declared unsafe: then all is made anew.
             if not self._publications.are_approved(tx, country, people) or self._inputs(tx, people) != inputs:
@@ -110,7 +114,11 @@ class Evaluations:
         if self._charter.cover:
             return 0
         pairs = self._charter.pairs_of(self._country)
-        return sum(self._send(pair, holder) for pair in pairs for holder in self._charter.holders_of(pair))
+        return sum(
+            self._send(pair, holder) + self._send_closed(pair, holder)
+            for pair in pairs
+            for holder in self._charter.holders_of(pair)
+        )
 
     def _send(self, pair: str, holder: str) -> int:
         with self._db.reading() as tx:
@@ -123,6 +131,24 @@ class Evaluations:
             batches.mark_sent(tx, batch.id, holder)
             return 1
         return 0
+
+    def _send_closed(self, pair: str, holder: str) -> int:
+        """Tell a holder, once, that no batch is open any more under a former generation."""
+        with self._db.reading() as tx:
+            closed = self._closed(tx, pair)
+            if closed.generation == 0 or batches.is_told_closed(tx, holder, closed):
+                return 0
+        with suppress(NotYet), self._db.transaction() as tx:
+            self._post.write(tx, self._topics[holder], [closed])
+            batches.tell_closed(tx, holder, closed)
+            return 1
+        return 0
+
+    def _closed(self, tx: Transaction, pair: str) -> GenerationClosed:
+        """The oldest generation that a batch is open under, or else the one that the next will be made under."""
+        oldest, active = batches.oldest_generation(tx, pair), self._generation(pair, tx) or 0
+        generation = active if oldest is None else min(oldest, active)
+        return GenerationClosed(pair=pair, epoch=self._charter.matching_epoch, generation=generation)
 
     def _room(self, pair: str, tx: Transaction) -> int:
         """Elements of one request: with cover always as many; without, no more than a day of both holders allows."""
@@ -139,16 +165,15 @@ class Evaluations:
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
         """Not a stopped pair, and both holders have introduced their shares."""
-        return not tx.execute("SELECT 1 FROM stopped_pairs WHERE pair = ?", (pair,)) and all(
-            self._share(pair, holder, tx) for holder in self._charter.holders_of(pair)
-        )
+        stopped = tx.execute("SELECT 1 FROM stopped_pairs WHERE pair = ?", (pair,))
+        return not stopped and self._generation(pair, tx) is not None
 
     def _inputs(self, tx: Transaction, people: Sequence[UUID]) -> list[bytes | None]:
         persons = (self._records.person(tx, person_id) for person_id in people)
         slots, schema = self._charter.slots, self._charter.schema_version
         return [one for p in persons for one in recipes.inputs(canonical_of(p), slots, schema)]
 
-    def _blind(self, pair: str, people: tuple[UUID, ...], inputs: list[bytes | None]) -> Batch:
+    def _blind(self, pair: str, generation: int, people: tuple[UUID, ...], inputs: list[bytes | None]) -> Batch:
         room = self._charter.cover_evaluations if self._charter.cover else len(inputs)
         cover: list[bytes | None] = [None] * (room - len(inputs))
         blinding = tokens.blind([*inputs, *cover])
@@ -156,17 +181,27 @@ class Evaluations:
             uuid4(),
             pair,
             self._charter.matching_epoch,
-            0,
+            generation,
             people,
             tuple(blinding.blinds),
             tuple(bytes(b) for b in blinding.blinded),
         )
 
     def covered(self, tx: Transaction, topic: Topic) -> list[Item]:
-        """With cover: what one holder gets at this tick, one request a pair, real or random, all of one size."""
+        """With cover: what one holder gets at this tick, one request a pair, real or random, all of one size.
+
+        And each pair's oldest open generation, every time: said when it changes, it would tell when tokens were made.
+        """
         holder = topic.reader or ""
         pairs = [p for p in self._charter.pairs_of(self._country) if holder in self._charter.holders_of(p)]
-        return [self._covered(tx, pair, holder) for pair in pairs if self._may_ask(tx, pair)]
+        asked = [p for p in pairs if self._may_ask(tx, p)]
+        return [*(self._covered(tx, p, holder) for p in asked), *(self._closed(tx, p) for p in asked)]
+
+    @staticmethod
+    def covered_size(items: Sequence[Item]) -> int:
+        """Bytes of a body of these items, whichever generations they name."""
+        longest = [item.model_copy(update={"generation": generations.MOST}) for item in items]
+        return len(Body(items=tuple(longest)).model_dump_json())
 
     def _covered(self, tx: Transaction, pair: str, holder: str) -> EvaluationAsked:
         waiting = batches.unsent(tx, pair, holder)
@@ -174,7 +209,8 @@ class Evaluations:
         if batch is None:
             cover = [secrets.token_bytes(32) for _ in range(self._charter.cover_evaluations)]
             blinded = group.hash_to_group(cover, labels.TOKEN_TO_GROUP)
-            return _request(Batch(uuid4(), pair, self._charter.matching_epoch, 0, (), (), tuple(blinded)))
+            generation = self._generation(pair, tx) or 0
+            return _request(Batch(uuid4(), pair, self._charter.matching_epoch, generation, (), (), tuple(blinded)))
         batches.mark_sent(tx, batch.id, holder)
         return _request(batch)
 
@@ -216,7 +252,7 @@ class Evaluations:
     def _settle(self, batch: Batch, answers: Mapping[str, Evaluated]) -> None:
         holders = self._charter.holders_of(batch.pair)
         for holder in holders:
-            share = self._share(batch.pair, holder)
+            share = self._post.directory.share(batch.pair, batch.epoch, holder, batch.generation)
             fault = judging.fault(
                 batch, share, answers[holder], asker=self._country, charter=self._charter, digest=self._digest
             )
@@ -228,7 +264,7 @@ class Evaluations:
 
     def _refused(self, batch: Batch, refusal: Refusal) -> None:
         """Over quota: wait and ask again, or ask for less at once. Anything else is for people to look at."""
-        said, now = refusal.said, self._clock.now()
+        said = refusal.said
         fault = judging.refusal_fault(
             batch, refusal.holder, said, asker=self._country, charter=self._charter, digest=self._digest
         )
@@ -236,14 +272,25 @@ class Evaluations:
         if fault:
             self._stop(batch, refusal.holder, said, fault)
         elif said.reason == "over_quota" and said.retry_at is None and counted_on:
-            self._ask_for_less(batch)
-        elif said.retry_at is None or said.retry_at > now + _LONGEST_WAIT:
+            self._without_allowance.add(batch.pair)
+            self._begin_anew(batch)
+        elif said.reason == "unknown_generation" and batch.generation < (self._generation(batch.pair) or 0):
+            self._begin_anew(batch)  # the holder has kept the old share as long as it had to
+        else:
+            self._wait(batch, refusal)
+
+    def _wait(self, batch: Batch, refusal: Refusal) -> None:
+        """Ask the same again when the holder says, or stop a pair whose holder does not mean to answer."""
+        said, now = refusal.said, self._clock.now()
+        # A generation that is ours: `keys.*` may be late to tell us of the next one. The holder cannot know.
+        again = now if said.reason == "unknown_generation" else said.retry_at
+        if again is None or again > now + _LONGEST_WAIT:
             self._stop(batch, refusal.holder, said, f"It refuses: {said.reason}.")
         elif refusal.times > _REFUSALS_A_DAY:
             self._stop(batch, refusal.holder, said, f"It refused one batch {refusal.times} times in a day.")
         else:
             # A tick, at least: where its clock is behind ours, it would say the same again at once.
-            until = max(said.retry_at, self._next_tick())
+            until = max(again, self._next_tick())
             with self._db.transaction() as tx:
                 batches.put_off(tx, batch.id, refusal.holder, until.astimezone(UTC).isoformat())
 
@@ -251,9 +298,10 @@ class Evaluations:
         next_one = self._charter.tick_at(self._clock.now()) + 1
         return datetime.fromtimestamp(next_one * self._charter.tick_seconds, UTC)
 
-    def _ask_for_less(self, batch: Batch) -> None:
-        """No day has room for this many: an allowance that we counted on is used up. Its people wait again."""
-        self._without_allowance.add(batch.pair)
+    def _begin_anew(self, batch: Batch) -> None:
+        """Nothing comes of this batch, through nobody's fault: no day has room for this many, since an allowance that
+        we counted on is used up, or its generation is over. Its people wait again, for the next one.
+        """
         with self._db.transaction() as tx:
             self._publications.put_back(tx, batch.id)
             batches.forget(tx, batch.id)
@@ -316,14 +364,14 @@ class Evaluations:
         }
         silent = {pair: f"{holder} has not answered since {at}" for pair, holder, at in self._silent(tx)}
         spent = {
-            pair: f"{holder} has no quota left before {datetime.fromisoformat(until)}"
+            pair: f"{holder} has put a batch off until {datetime.fromisoformat(until)}"
             for pair, holder, until in batches.waiting(tx)
         }
         unknown = {
             pair: f"{holder} has introduced no share yet"
             for pair in self._charter.pairs_of(self._country)
             for holder in self._charter.holders_of(pair)
-            if self._share(pair, holder, tx) is None
+            if self._post.directory.share(pair, self._charter.matching_epoch, holder, 0, tx) is None
         }
         return {**silent, **spent, **unknown, **stopped}
 
@@ -341,9 +389,11 @@ class Evaluations:
     def refill(self, tx: Transaction, topic: Topic) -> None:
         """The stream to this holder begins anew: what it has not answered has to be asked again."""
         tx.execute("DELETE FROM requests WHERE holder = ?", (topic.reader,))
+        tx.execute("DELETE FROM closed_generations WHERE holder = ?", (topic.reader,))
 
-    def _share(self, pair: str, holder: str, tx: Transaction | None = None) -> PublicShare | None:
-        return self._post.directory.share(pair, self._charter.matching_epoch, holder, 0, tx)
+    def _generation(self, pair: str, tx: Transaction | None = None) -> int | None:
+        """The generation of the pair's key that new batches are made under; None: a share is missing."""
+        return self._post.directory.active_generation(pair, self._charter.matching_epoch, tx)
 
 
 def _request(batch: Batch) -> EvaluationAsked:

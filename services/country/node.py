@@ -167,7 +167,8 @@ class Node:
     def _fill(self, tx: Transaction, topic: Topic, partition: int, tick: int) -> Fill:
         """What a tick carries. Everything that changed before the tick began leaves with it, or before it."""
         if topic.family == "evaluate" and self.charter.cover:
-            return Fill(self.evaluations.covered(tx, topic))
+            items = self.evaluations.covered(tx, topic)
+            return Fill(items, self.evaluations.covered_size(items))
         if topic.family == "linkage":
             return self._fill_linkage(tx, topic, partition)
         if topic.family == "cases" and self._outlines_due(tick):

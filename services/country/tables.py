@@ -14,6 +14,7 @@ answers           what a holder answered to a batch, until it is settled
 refusals          what a holder refused and nobody has looked at yet (`item`); until when it put the batch off
                   (`until`); how often it refused this batch on the day of the last time
 stopped_pairs     pairs whose holder answered wrongly: no more questions until an operator resumes
+closed_generations  which generation of a pair's key a holder was told to be the oldest with an open batch
 evidence          signed wrong answers and refusals that stopped a pair, kept
 handles           handle -> person
 matches           one row a match that this side was told
@@ -41,6 +42,8 @@ TABLES = (
        PRIMARY KEY (batch, holder))""",
     """CREATE TABLE IF NOT EXISTS refusals (batch TEXT NOT NULL, holder TEXT NOT NULL, item TEXT NOT NULL,
        until TEXT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (batch, holder))""",
+    """CREATE TABLE IF NOT EXISTS closed_generations (pair TEXT NOT NULL, holder TEXT NOT NULL, epoch BIGINT NOT NULL,
+       generation BIGINT NOT NULL, PRIMARY KEY (pair, holder))""",
     "CREATE TABLE IF NOT EXISTS stopped_pairs (pair TEXT PRIMARY KEY, holder TEXT NOT NULL, reason TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS evidence (batch TEXT NOT NULL, holder TEXT NOT NULL, found_at TEXT NOT NULL,
        record TEXT NOT NULL, PRIMARY KEY (batch, holder))""",

@@ -60,7 +60,7 @@ def show(holder: str, token_file: Path, *, as_json: bool) -> None:
 
 
 def _client(holder: str, token_file: Path) -> NodeClient:
-    return NodeClient.from_file(holder, token_file, option="--holder")
+    return NodeClient.from_file(holder, token_file, called="key holder", option="--holder")
 
 
 def _name(text: str) -> UUID:

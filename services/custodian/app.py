@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-keys = typer.Typer(no_args_is_help=True, help="Keys: their state, quotas and allowances, evidence against holders.")
+keys = typer.Typer(no_args_is_help=True, help="Keys: their state and refresh, allowances, evidence against holders.")
 
 CharterFile = Annotated[
     Path | None, typer.Option("--charter", envvar="SAMAKI_CHARTER", help="The region's signed charter.")
@@ -85,6 +85,24 @@ def allowances(holder: Holder, token_file: TokenFile, as_json: Json = False) -> 
     from services.custodian.allowances import show
 
     show(holder, token_file, as_json=as_json)
+
+
+@keys.command("refresh")
+def refresh(
+    token_file: TokenFile,
+    pair: Annotated[str | None, typer.Option(help="One pair, KH-TH; without it, all that the holder has.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Home folder of the key holder, if it runs here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_HOLDER", help="Address of the key holder: http://127.0.0.1:PORT")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Have the own key holder refresh its shares: new shares, the same keys. Shows each step until it is done."""
+    from services.custodian.refresh import address_of
+    from services.custodian.refresh import refresh as run
+
+    if not run(address_of(home, None if home else url), token_file, pair, as_json=as_json):
+        raise typer.Exit(1)
 
 
 @keys.command("status")

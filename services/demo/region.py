@@ -49,6 +49,7 @@ HOLDER_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
 }
 OFFICE_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "analyst": ("secretariat", (Role.ANALYST,)),
+    "custodian": ("key-custody", (Role.KEY_CUSTODIAN,)),
     "operator": ("secretariat", (Role.NODE_OPERATOR,)),
     "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
 }

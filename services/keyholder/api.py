@@ -1,7 +1,8 @@
-"""The key holder's API: quotas, alarms and state to read; and the one thing that people change here, bulk allowances.
+"""The key holder's API: quotas, alarms and state to read; and what people change here, bulk allowances and refreshes.
 
 An allowance is asked for by a custodian or the operator, and takes two custodians of this country to stand: the
 register of this holder's own staff says who they are. Nobody of another country, nor of this country's node, is in it.
+A refresh takes one custodian: it changes no key, and the holder begins one by itself when it is due.
 """
 
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI
 
 from events.base import Actor, Role
+from events.model import PairName, Value
 from services.keyholder import views
 from services.keyholder.allowances import NEEDED, Request, Wish
 from services.keyholder.holder import KeyHolder
@@ -20,10 +22,17 @@ READERS = (Role.SECURITY_REVIEWER, Role.NODE_OPERATOR)
 ASKERS = (Role.KEY_CUSTODIAN, Role.NODE_OPERATOR)
 
 
+class Refresh(Value):
+    """Of one pair's key, or of all."""
+
+    pair: PairName | None = None
+
+
 def add_routes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
     """All routes below /api."""
     _add_reading(app, holder, sign_in)
     _add_allowances(app, holder, sign_in)
+    _add_refreshes(app, holder, sign_in)
 
 
 def _add_reading(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
@@ -62,6 +71,20 @@ def _add_allowances(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
     @app.post("/api/allowances/{allowance_id}/approval")
     def approve(allowance_id: UUID, actor: custodian) -> dict[str, Any]:
         return _json(holder.allowances.approve(actor, allowance_id))
+
+
+def _add_refreshes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
+    custodian = Annotated[Actor, Depends(sign_in.acting(Role.KEY_CUSTODIAN))]
+    reader = Annotated[Actor, Depends(sign_in.acting(*READERS, Role.KEY_CUSTODIAN))]
+
+    @app.get("/api/refreshes")
+    def read_refreshes(_actor: reader) -> list[dict[str, Any]]:
+        return [asdict(one) for one in holder.refreshes.progress()]
+
+    @app.post("/api/refreshes", status_code=202)
+    def ask_refresh(form: Refresh, actor: custodian) -> list[dict[str, Any]]:
+        """Begin; what is under way goes on. Each pair's `target` is the generation to wait for."""
+        return [asdict(one) for one in holder.refreshes.ask(form.pair, actor.staff)]
 
 
 def _json(request: Request) -> dict[str, Any]:

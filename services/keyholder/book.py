@@ -1,4 +1,5 @@
-"""What a key holder must not forget: shares it has drawn, requests it has taken, evaluations it has counted.
+"""What a key holder must not forget: shares it has drawn, requests it has taken, evaluations it has counted, and what
+refreshes it is to begin.
 
 The life of a request: `keep` writes it down, in the transaction that moves the stream's head; `count` counts it, once,
 before anything is computed; the answer is written in the transaction that `answered` it. If we crash between any two,
@@ -43,6 +44,18 @@ TABLES: Final = (
         PRIMARY KEY (country, pair, day))""",
     """CREATE TABLE IF NOT EXISTS holder_told (
         country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL,
+        PRIMARY KEY (country, pair, epoch))""",
+    # refreshes that this holder is to begin, or gave up (failed: why); staff: who asked, '' where the period was over
+    """CREATE TABLE IF NOT EXISTS holder_refreshes (
+        pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, reason TEXT NOT NULL,
+        staff TEXT NOT NULL, asked_at TEXT NOT NULL, failed TEXT NOT NULL, PRIMARY KEY (pair, epoch, generation))""",
+    # since when this holder has known that a generation is active
+    """CREATE TABLE IF NOT EXISTS holder_active (
+        pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, since TEXT NOT NULL,
+        PRIMARY KEY (pair, epoch, generation))""",
+    # the generation below which a country has no batch open
+    """CREATE TABLE IF NOT EXISTS holder_closed (
+        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL,
         PRIMARY KEY (country, pair, epoch))""",
     "CREATE TABLE IF NOT EXISTS holder_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
 )
@@ -215,6 +228,79 @@ def told(tx: Transaction, totals: Sequence[EvaluatedTotal]) -> None:
         " DO UPDATE SET count = excluded.count",
         [(t.country, t.pair, t.epoch, t.count) for t in totals],
     )
+
+
+def want_refresh(
+    tx: Transaction, pair: str, epoch: int, generation: int, reason: str, staff: str, at: datetime
+) -> None:
+    """Note that this holder is to begin the refresh that makes this generation."""
+    row = (pair, epoch, generation, reason, staff, at.isoformat(), "")
+    tx.execute("INSERT INTO holder_refreshes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def wanted_refresh(tx: Transaction, pair: str, epoch: int, above: int) -> int | None:
+    """The newest generation, above this one, that this holder is to begin."""
+    rows = tx.execute(
+        "SELECT MAX(generation) FROM holder_refreshes WHERE pair = ? AND epoch = ? AND generation > ? AND failed = ''",
+        (pair, epoch, above),
+    )
+    return None if rows[0][0] is None else int(rows[0][0])
+
+
+def refresh_reason(tx: Transaction, pair: str, epoch: int, generation: int) -> str:
+    """Why this holder is to begin a refresh; '': it is not to."""
+    rows = tx.execute(
+        "SELECT reason FROM holder_refreshes WHERE pair = ? AND epoch = ? AND generation = ?", (pair, epoch, generation)
+    )
+    return str(rows[0][0]) if rows else ""
+
+
+def fail_refresh(tx: Transaction, pair: str, epoch: int, generation: int, why: str) -> None:
+    """A refresh is given up."""
+    tx.execute(
+        "INSERT INTO holder_refreshes VALUES (?, ?, ?, 'joined', '', '', ?) ON CONFLICT (pair, epoch, generation)"
+        " DO UPDATE SET failed = excluded.failed",
+        (pair, epoch, generation, why),
+    )
+
+
+def failed_refresh(tx: Transaction, pair: str, epoch: int, generation: int) -> str:
+    """Why a refresh was given up; '': it was not."""
+    rows = tx.execute(
+        "SELECT failed FROM holder_refreshes WHERE pair = ? AND epoch = ? AND generation = ?", (pair, epoch, generation)
+    )
+    return str(rows[0][0]) if rows else ""
+
+
+def note_active(tx: Transaction, pair: str, epoch: int, generation: int, at: datetime) -> None:
+    """Note that this holder knows, from now on, that a generation is active."""
+    tx.execute("INSERT INTO holder_active VALUES (?, ?, ?, ?)", (pair, epoch, generation, at.isoformat()))
+
+
+def active_since(tx: Transaction, pair: str, epoch: int, generation: int) -> datetime | None:
+    """Since when this holder has known that a generation is active."""
+    rows = tx.execute(
+        "SELECT since FROM holder_active WHERE pair = ? AND epoch = ? AND generation = ?", (pair, epoch, generation)
+    )
+    return datetime.fromisoformat(rows[0][0]) if rows else None
+
+
+def close(tx: Transaction, country: str, pair: str, epoch: int, generation: int) -> None:
+    """Note that a country has no batch open under a generation below this one."""
+    tx.execute(
+        "INSERT INTO holder_closed VALUES (?, ?, ?, ?) ON CONFLICT (country, pair, epoch) DO UPDATE SET generation ="
+        " CASE WHEN excluded.generation > holder_closed.generation THEN excluded.generation"
+        " ELSE holder_closed.generation END",
+        (country, pair, epoch, generation),
+    )
+
+
+def closed_by(tx: Transaction, pair: str, epoch: int, generation: int) -> set[str]:
+    """The countries that have no batch open under any generation below this one."""
+    rows = tx.execute(
+        "SELECT country FROM holder_closed WHERE pair = ? AND epoch = ? AND generation >= ?", (pair, epoch, generation)
+    )
+    return {country for (country,) in rows}
 
 
 def has_begun(tx: Transaction, name: str, span: int) -> bool:

@@ -1,4 +1,4 @@
-"""One round of a key holder: read, count, evaluate, prove, answer, tick, send. It can be killed between any two lines.
+"""One round of a key holder: read, answer, refresh, tick, send. It can be killed between any two lines.
 
 A handler only writes requests down; they are answered afterwards, a few a round, and the costly arithmetic is done
 between transactions. Before a batch is computed it is counted, durably; after it is written it is owed no more.
@@ -19,7 +19,7 @@ from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.envelope import Header
-from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused
+from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed
 from events.post import Post, PostStatus
 from events.stream import Stream
 from keys import dleq, group, quota, shares, sign
@@ -27,6 +27,7 @@ from keys.ring import KeyRing
 from services.keyholder import alarms, allowances, book, requests
 from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
+from services.keyholder.refreshes import Refreshes
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
 from services.runtime import custody
@@ -70,6 +71,16 @@ class KeyHolder:
             me, charter=charter, digest=digest, ring=ring, database=database, post=self._post, clock=clock
         )
         self.allowances = Allowances(me, charter=charter, database=database, post=self._post, clock=clock)
+        self.refreshes = Refreshes(
+            me,
+            charter=charter,
+            digest=digest,
+            ring=ring,
+            database=database,
+            post=self._post,
+            shares=self.shares,
+            clock=clock,
+        )
         self._topics = {t.reader: t for t in charter.written_by(me) if t.family == "evaluated" and t.reader}
         self._seen: dict[str, int] = {}
 
@@ -90,6 +101,7 @@ class KeyHolder:
         done = self._post.receive({"evaluate": self._take})
         done += self.allowances.grant()
         done += sum(self._answer(country) for country in self._topics)
+        done += self.refreshes.step()
         done += self._tell_alarms()
         done += self._tell_totals()
         done += self._tidy()
@@ -141,6 +153,8 @@ class KeyHolder:
         for item in body.items:
             if isinstance(item, EvaluationAsked):
                 self._take_request(tx, header.writer, item)
+            elif isinstance(item, GenerationClosed):
+                self.refreshes.hear(tx, header.writer, item)
 
     def _take_request(self, tx: Transaction, country: str, asked: EvaluationAsked) -> None:
         """Write a request down, or refuse it at once. Raises NotYet: the asker has no sealing key to answer to."""
@@ -153,7 +167,11 @@ class KeyHolder:
 
     def _form_refusal(self, country: str, asked: EvaluationAsked) -> Refusal | None:
         return requests.form_refusal(
-            asked, country, holder=self.me, charter=self.charter, generations=self.shares.generations
+            asked,
+            country,
+            holder=self.me,
+            charter=self.charter,
+            generations=self.shares.generations(asked.pair),
         )
 
     # ---- answering

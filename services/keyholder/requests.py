@@ -33,7 +33,7 @@ def form_refusal(
 ) -> Refusal | None:
     """What is wrong with a request's frame: pair, epoch, generation, size. None: nothing is.
 
-    generations  those that this holder has shares of, for the charter's epoch
+    generations  those that this holder has shares of, for the request's pair and the charter's epoch
     """
     if asked.pair not in charter.pairs or not _fits(asked.pair, requester, holder, charter):
         return Refusal("not_your_pair", f"{holder} holds no share of {asked.pair} that {requester} may ask with.")

@@ -1,25 +1,23 @@
 """A holder's own shares: drawn once for each of its pairs, kept in the key ring, announced with their proof.
 
-A share is drawn in three steps: proof and public part into the database, the secret into the ring, the announcement.
-If we crash after the first, nothing was announced and the share is drawn anew; after the second, the announcement is
-made at the next start. A share that was announced and whose secret is missing is a fault that stops the holder: drawing
-another in its place would make every token of the pair worthless.
-"""
+The first share of a pair is drawn in three steps: proof and public part into the database, the secret into the ring,
+the announcement. If we crash after the first, nothing was announced and the share is drawn anew; after the second, the
+announcement is made at the next start. A share that was announced and whose secret is missing is a fault that stops the
+holder: drawing another in its place would make every token of the pair worthless.
 
-from typing import Final
+Later generations come from refreshes (services.keyholder.refreshes), and the former ones are destroyed here: their
+tombstones stay in the ring.
+"""
 
 from events.charter import Charter
 from events.clock import Clock
-from events.database import Database
+from events.database import Database, Transaction
 from events.messages import ShareIntroduced
 from events.post import Post
 from keys import shares
 from keys.errors import UnknownKey
-from keys.ring import KeyRing
+from keys.ring import KeyRing, KeyVersion
 from keys.shares import Share
-
-GENERATION: Final = 0
-"""Shares are refreshed in a later release; until then every share is of this generation."""
 
 
 class Shares:
@@ -38,10 +36,9 @@ class Shares:
         self._drawn: dict[tuple[str, int], Share] = {}
         self.pairs = tuple(p for p in charter.pairs if me in charter.holders_of(p))
 
-    @property
-    def generations(self) -> frozenset[int]:
-        """The generations that stand for every pair."""
-        return frozenset(generation for _, generation in self._drawn)
+    def generations(self, pair: str) -> frozenset[int]:
+        """The generations of a pair's key that this holder can evaluate under."""
+        return frozenset(generation for of, generation in list(self._drawn) if of == pair)
 
     def of(self, pair: str, generation: int) -> Share:
         """The share to evaluate with. Raises UnknownKey."""
@@ -53,48 +50,84 @@ class Shares:
     def open(self) -> None:
         """Draw what is missing and announce what was not. Raises UnknownKey: an announced share's secret is gone."""
         for pair in self.pairs:
-            introduced = self._introduced(pair)
-            if not introduced:
+            announced = self._announced(pair)
+            if not announced:
                 self._draw(pair)
-            share = self._loaded(pair)
-            if not introduced:
-                self._announce(share)
-            self._drawn[pair, share.generation] = share
+            for generation in sorted(announced | set(self._kept(pair))):
+                version = self._ring.version("share", self._key_id(pair, generation))
+                if version.state != "destroyed":  # on purpose: else there were no tombstone
+                    self._drawn[pair, generation] = self._loaded(pair, version, generation)
+            if not announced:
+                self._announce_first(self.of(pair, 0))
 
-    def _key_id(self, pair: str) -> str:
-        return f"{pair}/{self._charter.matching_epoch}/{GENERATION}"
+    def entry(self, pair: str, generation: int) -> KeyVersion:
+        """The ring's entry of a share, which has its date. Raises UnknownKey."""
+        return self._ring.version("share", self._key_id(pair, generation))
 
-    def _introduced(self, pair: str) -> bool:
+    def introduce(self, share: Share) -> None:
+        """Keep and announce a share that a refresh has made.
+
+        If we crash after it is kept, it is announced when the refresh goes on; the proof may be another then.
+        """
+        if self._key_id(share.pair, share.generation) not in {v.id for v in self._ring.versions("share")}:
+            self._keep(share)
+        self._drawn[share.pair, share.generation] = share
+        proof = shares.prove_knowledge(self._digest, share)
+        with self._db.transaction() as tx:
+            tx.execute(
+                "INSERT INTO holder_shares VALUES (?, ?, ?, ?, ?, 1)",
+                (share.pair, share.epoch, share.generation, share.public, proof),
+            )
+            self._announce(tx, share, proof)
+
+    def destroy(self, pair: str, generation: int) -> None:
+        """Destroy a share of a generation that is over; durable on return, and nothing is evaluated under it again."""
+        self._ring.destroy("share", self._key_id(pair, generation))
+        self._drawn.pop((pair, generation), None)
+
+    # ---- within
+
+    def _key_id(self, pair: str, generation: int) -> str:
+        return f"{pair}/{self._charter.matching_epoch}/{generation}"
+
+    def _announced(self, pair: str) -> set[int]:
         with self._db.reading() as tx:
             rows = tx.execute(
-                "SELECT announced FROM holder_shares WHERE pair = ? AND epoch = ? AND generation = ?",
-                (pair, self._charter.matching_epoch, GENERATION),
+                "SELECT generation FROM holder_shares WHERE pair = ? AND epoch = ? AND announced = 1",
+                (pair, self._charter.matching_epoch),
             )
-        return bool(rows and rows[0][0])
+        return {generation for (generation,) in rows}
+
+    def _kept(self, pair: str) -> dict[int, KeyVersion]:
+        """Generation -> what the ring has of it, a tombstone too."""
+        prefix = self._key_id(pair, 0)[:-1]
+        found = [version for version in self._ring.versions("share") if version.id.startswith(prefix)]
+        return {int(version.id.removeprefix(prefix)): version for version in found}
 
     def _draw(self, pair: str) -> None:
-        if any(v.id == self._key_id(pair) for v in self._ring.versions("share")):
+        if 0 in self._kept(pair):
             return  # drawn before a crash, not announced yet
         epoch = self._charter.matching_epoch
-        share, proof = shares.introduce(self._digest, pair, epoch, GENERATION, self._me)
+        share, proof = shares.introduce(self._digest, pair, epoch, 0, self._me)
         with self._db.transaction() as tx:
             tx.execute(
                 "INSERT INTO holder_shares VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT (pair, epoch, generation)"
                 " DO UPDATE SET public = excluded.public, proof = excluded.proof",
-                (pair, epoch, GENERATION, share.public, proof),
+                (pair, epoch, 0, share.public, proof),
             )
-        self._ring.add(
-            "share", self._key_id(pair), share.secret, public=share.public, valid_from=self._clock.now()
-        )
+        self._keep(share)
 
-    def _loaded(self, pair: str) -> Share:
-        version = self._ring.version("share", self._key_id(pair))
-        secret = self._ring.secret("share", self._key_id(pair))
+    def _keep(self, share: Share) -> None:
+        key_id, now = self._key_id(share.pair, share.generation), self._clock.now()
+        self._ring.add("share", key_id, share.secret, public=share.public, valid_from=now)
+
+    def _loaded(self, pair: str, version: KeyVersion, generation: int) -> Share:
+        secret = self._ring.secret("share", version.id)
         if version.public is None:
             raise UnknownKey(f"The ring's share of {pair} has no public part: restore the ring from its backup.")
-        return Share(pair, self._charter.matching_epoch, GENERATION, self._me, secret, version.public)
+        return Share(pair, self._charter.matching_epoch, generation, self._me, secret, version.public)
 
-    def _announce(self, share: Share) -> None:
+    def _announce_first(self, share: Share) -> None:
         place = (share.pair, share.epoch, share.generation)
         with self._db.transaction() as tx:
             rows = tx.execute(
@@ -106,17 +139,20 @@ class Shares:
                     f"The ring has a share of {share.pair} whose proof is not in the database: restore both from the "
                     "same backup."
                 )
-            self._post.announce(
-                tx,
-                ShareIntroduced(
-                    pair=share.pair,
-                    epoch=share.epoch,
-                    generation=share.generation,
-                    holder=self._me,
-                    public=share.public.hex(),
-                    proof=bytes(rows[0][0]),
-                ),
-            )
+            self._announce(tx, share, bytes(rows[0][0]))
             tx.execute(
                 "UPDATE holder_shares SET announced = 1 WHERE pair = ? AND epoch = ? AND generation = ?", place
             )
+
+    def _announce(self, tx: Transaction, share: Share, proof: bytes) -> None:
+        self._post.announce(
+            tx,
+            ShareIntroduced(
+                pair=share.pair,
+                epoch=share.epoch,
+                generation=share.generation,
+                holder=self._me,
+                public=share.public.hex(),
+                proof=proof,
+            ),
+        )

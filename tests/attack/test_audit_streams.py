@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from audited import World, accepted, evaluated, introduction
 from posts import Posts
+from refreshing import HOLDERS, refreshed, shifted
 
 from events.charter import Allowance, LastSigned
 from events.messages import Body, SealingKeyIntroduced
@@ -451,12 +452,19 @@ def test_the_one_who_repeats_anothers_public_share_is_the_one_who_came_later(wor
         assert [(f.code, f.topic, f.seq) for f in report.findings] == [("share_repeated", KEYS, 6)]
 
 
-def test_two_shares_of_different_generations_are_no_key(region):
-    class Apart(World):
-        def introduce(self, holder, generation=0):
-            super().introduce(holder, generation=1 if holder == "KH.holder" else 0)
+def test_a_refreshed_share_without_a_refresh(world):
+    share, proof = shares.introduce(world.region.digest, "KH-TH", 1, 1, "TH.holder")
+    world.say("TH.holder", introduction(share, proof))
+    assert world.found() == [("no_such_refresh", "keys.TH.holder", 6)]
 
-    assert Apart(region).found() == [("share_missing", "keys.TH.holder", None)]
+
+def test_a_pair_with_one_share(region):
+    class Half(World):
+        def introduce(self, holder, generation=0):
+            if holder == "KH.holder":
+                super().introduce(holder, generation)
+
+    assert Half(region).found() == [("share_missing", "keys.TH.holder", None)]
 
 
 def test_a_rogue_share_made_from_the_others_without_knowledge(world):
@@ -482,11 +490,45 @@ def test_a_share_in_anothers_name(world):
     assert world.found() == [("not_its_own", "keys.TH.holder", 6)]
 
 
-def test_a_refresh_that_changes_the_pairs_key(world):
-    world.introduce("KH.holder", generation=1)
-    world.introduce("TH.holder", generation=1)
-    world.settle()
-    assert world.found() == [("key_changed", "keys.TH.holder", 6)]
+@pytest.fixture
+def refresh(world):
+    """Of the world's own shares, offered by both."""
+    done = refreshed(world.region.digest, {holder: world.shares[holder, 0] for holder in HOLDERS})
+    for holder in HOLDERS:
+        world.say(holder, done.offer(holder))
+    return done
+
+
+def test_an_honest_refresh_is_no_finding_and_an_unfinished_one_neither(world, refresh):
+    assert world.report().ok
+    world.say("TH.holder", refresh.reveal("TH.holder"), refresh.introduction("TH.holder"))
+    assert world.report().ok
+    world.say("KH.holder", refresh.reveal("KH.holder"), refresh.introduction("KH.holder"))
+    report = world.report()
+    assert report.ok
+    assert [(row.generation, row.holder) for row in report.shares] == [(g, h) for g in (0, 1) for h in HOLDERS]
+
+
+@pytest.mark.parametrize("cheat", HOLDERS)
+@pytest.mark.parametrize("order", [HOLDERS, HOLDERS[::-1]], ids=" then ".join)
+def test_who_moves_its_share_otherwise_than_offered_is_the_one_that_is_named(world, refresh, cheat, order):
+    """Whoever came first or last: the other, who did what it had offered, is not."""
+    for holder in order:
+        honest = refresh.introduction(holder)
+        world.say(holder, shifted(world.region.digest, refresh.after[holder]) if holder == cheat else honest)
+    assert world.found() == [("key_changed", f"keys.{cheat}", 7)]
+
+
+def test_two_who_change_the_key_together(world, refresh):
+    for holder in HOLDERS:
+        world.say(holder, shifted(world.region.digest, refresh.after[holder]))
+    assert world.found() == [("key_changed", f"keys.{holder}", 7) for holder in HOLDERS]
+
+
+def test_who_offers_twice_for_one_refresh(world, refresh):
+    other = refreshed(world.region.digest, refresh.before)
+    world.say("TH.holder", other.offer("TH.holder"))
+    assert world.found() == [("offer_changed", "keys.TH.holder", 7)]
 
 
 # ---- totals

@@ -68,7 +68,7 @@ def test_with_the_whole_matcher_and_no_share_the_dictionary_finds_nobody(region)
     assert len(secrets) > 3
     assert [found(region, secret) for secret in (ONE, *secrets)] == [[]] * (len(secrets) + 1)
     directory = region.nodes["KH"]._post.directory  # they are told to everybody who asks
-    public = [directory.share(PAIR, 1, holder).public for holder in ("KH.holder", "TH.holder")]
+    public = [directory.share(PAIR, 1, holder, 0).public for holder in ("KH.holder", "TH.holder")]
     for row in DICTIONARY:
         inputs = inputs_of(region, row)
         made = [(recipe, element) for recipe, _ in inputs for element in (*public, group.total(public))]
@@ -87,7 +87,7 @@ def test_with_the_whole_matcher_and_one_share_the_dictionary_finds_nobody(region
 def test_what_the_other_holder_has_published_does_not_stand_in_for_its_share(region):
     """K_TH is public: added to their own half, or taken as if it were the other half, it makes no token."""
     own = share_of(region, "KH.holder", PAIR)
-    public = region.nodes["KH"]._post.directory.share(PAIR, 1, "TH.holder").public
+    public = region.nodes["KH"]._post.directory.share(PAIR, 1, "TH.holder", 0).public
     for row in DICTIONARY:
         halves = guesses(region, row, [own])
         with_public = [(recipe, group.add([half], [public])[0]) for recipe, half in halves]

@@ -42,7 +42,7 @@ def learned_anew(region, items):
         with database.transaction() as tx:
             for item in told:
                 directory.learn(tx, item.holder, item)
-        return {(item.pair, item.holder) for item in told if directory.share(item.pair, item.epoch, item.holder)}
+        return {(item.pair, item.holder) for item in told if directory.share(item.pair, item.epoch, item.holder, item.generation)}
 
 
 def refusals(region):

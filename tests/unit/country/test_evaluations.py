@@ -382,7 +382,7 @@ def test_over_quota_the_batch_waits_until_the_day_it_is_told_and_then_goes_on(ne
     region.tick(2)
     midnight = midnight_after(region)
     assert published(region) == 2
-    assert waits(region) == {"KH-TH": f"TH.holder has no quota left before {midnight}"}
+    assert waits(region) == {"KH-TH": f"TH.holder has put a batch off until {midnight}"}
     refusals = [i for i in region.items("evaluated.TH.KH") if isinstance(i, EvaluationRefused)]
     assert {(r.reason, r.retry_at) for r in refusals} == {("over_quota", midnight)}
     before = len(asked(region, "KH", "TH"))
@@ -481,7 +481,7 @@ def refuses(monkeypatch, holder: str, **fields) -> None:
     ("reason", "convicts_of"),
     [
         ("bad_element", "false_refusal"), ("unknown_epoch", "false_refusal"), ("not_your_pair", "false_refusal"),
-        ("over_quota", "false_refusal"), ("unknown_generation", None), ("bad_size", None),
+        ("over_quota", "false_refusal"), ("bad_size", None),
     ],
 )
 def test_a_refusal_that_no_waiting_mends_stops_the_pair_and_convicts_where_it_is_untrue(
@@ -497,12 +497,29 @@ def test_a_refusal_that_no_waiting_mends_stops_the_pair_and_convicts_where_it_is
     assert charge(record, region) == convicts_of
 
 
+def test_a_holder_that_denies_the_generation_in_force_is_asked_once_a_tick_and_stopped_in_a_day(region, node, monkeypatch):
+    """It may know of a newer one, of which we have not heard; or it does not mean to answer."""
+    refuses(monkeypatch, "TH.holder", reason="unknown_generation", sentence="Gone.")
+    region.publish("KH", person("A"))
+    before = len(asked(region, "KH", "TH"))
+    region.settle()
+    assert len(asked(region, "KH", "TH")) == before + 1
+    assert waits(region)["KH-TH"].startswith("TH.holder has put a batch off")
+    region.tick(3)
+    assert node.evaluations.evidence() == []
+    region.tick(2)
+    assert waits(region)["KH-TH"] == "TH.holder is stopped: It refused one batch 5 times in a day."
+    (record,) = node.evaluations.evidence()
+    assert record["answer"]["reason"] == "unknown_generation"
+    assert charge(record, region) is None
+
+
 def test_a_holder_that_puts_us_off_for_two_days_is_waited_for(region, node, monkeypatch):
     until = region.clock.now() + timedelta(days=2)
     refuses(monkeypatch, "TH.holder", reason="over_quota", sentence="Later.", retry_at=until)
     region.publish("KH", person("A"))
     region.settle()
-    assert waits(region)["KH-TH"] == f"TH.holder has no quota left before {until}"
+    assert waits(region)["KH-TH"] == f"TH.holder has put a batch off until {until}"
     before = len(asked(region, "KH", "TH"))
     region.sleep(days=1)
     assert (len(asked(region, "KH", "TH")), node.evaluations.evidence()) == (before, [])
@@ -543,7 +560,7 @@ def test_with_cover_a_request_that_was_refused_for_the_day_goes_again_at_a_tick_
     region.publish("KH", *people(2))
     region.tick(3)
     assert published(region) == 0
-    assert waits(region)["KH-TH"].startswith("TH.holder has no quota left")
+    assert waits(region)["KH-TH"].startswith("TH.holder has put a batch off")
     before = len(region.envelopes("evaluate.KH.TH"))
     region.sleep(hours=17)
     region.tick(3)

@@ -176,7 +176,7 @@ def test_each_partition_has_its_own_handles_and_a_handle_has_one_partition(new_r
             where.setdefault(item.handle, set()).add(envelope.header.partition)
     assert len(where) == 12
     assert all(len(partitions) == 1 for partitions in where.values())
-    assert {p for partitions in where.values() for p in partitions} == {0, 1, 2}
+    assert len({p for partitions in where.values() for p in partitions}) > 1  # handles are drawn: never all in one
     with region.databases["matcher"].reading() as tx:
         assert tx.execute("SELECT state, COUNT(*) FROM handles GROUP BY state ORDER BY state") == [
             ("live", 8), ("revoked", 4)

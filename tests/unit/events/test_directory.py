@@ -77,22 +77,15 @@ def test_a_proven_share_is_known_from_then_on(region, directory):
     introduced = share(region)
     learn(directory, "KH.holder", introduced)
     learn(directory, "KH.holder", introduced)
-    known = directory.share("KH-TH", 1, "KH.holder")
+    known = directory.share("KH-TH", 1, "KH.holder", 0)
     assert (known.generation, known.public.hex()) == (0, introduced.public)
-    assert directory.share("KH-TH", 1, "TH.holder") is None
-    assert directory.share("KH-TH", 1, "KH.holder", generation=1) is None
-
-
-def test_the_newest_generation_is_taken_where_none_is_named(region, directory):
-    for generation in (0, 1):
-        learn(directory, "KH.holder", share(region, generation=generation))
-    assert directory.share("KH-TH", 1, "KH.holder").generation == 1
-    assert directory.share("KH-TH", 1, "KH.holder", generation=0).generation == 0
+    assert directory.share("KH-TH", 1, "TH.holder", 0) is None
+    assert directory.share("KH-TH", 1, "KH.holder", 1) is None
 
 
 def test_a_repeated_public_share_is_refused(region, directory):
     learn(directory, "KH.holder", share(region))
-    first = directory.share("KH-TH", 1, "KH.holder")
+    first = directory.share("KH-TH", 1, "KH.holder", 0)
     again = share(region, generation=1).model_copy(update={"public": first.public.hex()})
     with pytest.raises(Refused) as refused:
         learn(directory, "KH.holder", again)

@@ -260,7 +260,7 @@ def test_a_share_is_drawn_once_for_a_pair_and_announced_once(small, open_holder,
     for _ in range(3):
         holder = open_holder(small, HOLDER)
         settle(asker, holder)
-        publics.add(asker.post.directory.share("KH-TH", 1, HOLDER).public)
+        publics.add(asker.post.directory.share("KH-TH", 1, HOLDER, 0).public)
     assert len(publics) == 1
 
 
@@ -411,7 +411,7 @@ def test_killed_while_it_draws_its_share_a_holder_announces_one(
         with suppress(killed):
             open_holder(region, HOLDER, database=database, stream=stream)
         settle(asker, open_holder(region, HOLDER))
-        assert asker.post.directory.share("KH-TH", 1, HOLDER) is not None
+        assert asker.post.directory.share("KH-TH", 1, HOLDER, 0) is not None
         assert asker.post.status().refused == {}
 
 
