@@ -117,4 +117,4 @@ def test_whatever_comes_between_people_are_found_and_no_request_is_refused(tmp_p
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_whatever_comes_between_for_a_long_time(tmp_path):
-    run(tmp_path, 150, 40)
+    run(tmp_path, 15, 40)
