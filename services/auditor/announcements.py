@@ -93,6 +93,8 @@ class Announcements:
     """(pair, epoch, generation, holder) -> share."""
     offers: dict[tuple[str, int], dict[int, dict[str, Offer]]] = field(default_factory=dict)
     """(pair, epoch) -> generation -> holder -> what it offered to the refresh that makes this generation."""
+    active: dict[tuple[str, int], int | None] = field(default_factory=dict)
+    """(pair, epoch) -> the generation that tokens are made under; None: a share is missing."""
     totals: list[Told] = field(default_factory=list)
     """In the order of each writer's chain, also those that repeat."""
     allowances: dict[UUID, Granted] = field(default_factory=dict)
@@ -120,6 +122,7 @@ def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], fin
                 _learn(tx, directory, _of_standing_pairs(charter, said), learned, findings)
             for pair, epoch in {(pair, epoch) for pair, epoch, *_ in learned.shares}:
                 learned.offers[pair, epoch] = directory.offers(tx, pair, epoch)
+                learned.active[pair, epoch] = directory.active_generation(pair, epoch, tx)
     return learned
 
 

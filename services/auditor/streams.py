@@ -204,4 +204,5 @@ def _share_rows(learned: Announcements) -> Iterator[ShareRow]:
             holder=holder,
             public=introduced.share.public,
             introduced=introduced.said.at,
+            active=generation == learned.active[pair, epoch],
         )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, FastAPI, Response
 from markupsafe import Markup
 
-from events import introductions
+from events import generations, introductions
 from events.base import Actor, Role
 from events.charter import Charter
 from events.database import Transaction
@@ -60,13 +60,16 @@ class KeyReport:
 
 def told_to(tx: Transaction) -> Told:
     """What this party's database has of `keys.*`."""
+    introduced = introductions.listed(tx)
+    active = {place: generations.active(tx, *place) for place in {(i.pair, i.epoch) for i in introduced}}
     sealing = tx.execute("SELECT party, key_id, valid_from, valid_until FROM directory_sealing")
     return Told(
         sealing=[
             SealingKeyKnown(party, key, datetime.fromisoformat(a), datetime.fromisoformat(b))
             for party, key, a, b in sealing
         ],
-        introductions=introductions.listed(tx),
+        introductions=introduced,
+        active={place: generation for place, generation in active.items() if generation is not None},
         evaluations=[
             Evaluations(holder, pair, epoch, sum(t.count for t in of))
             for (holder, pair, epoch), of in _by_place(totals_in(tx)).items()

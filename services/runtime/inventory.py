@@ -4,9 +4,9 @@ Put together from the charter (signing keys), from `keys.*` as the party or an a
 shares), and, at home, from the party's own ring, whose word on states goes before what others say. No secret is used.
 
     condition   ok | due, its last tenth has begun | overdue | over, nothing more is done with it
-    periods     those of docs/protocol.md: signing 1 year, sealing the charter's days, shares a month for each
-                generation and a year or 2^30 evaluations for each epoch, keys that wrap others 1 year, the pepper a
-                year, as its epoch
+    periods     those of docs/protocol.md: signing 1 year, sealing the charter's days, shares the charter's days for
+                each generation and a year or 2^30 evaluations for each epoch, keys that wrap others 1 year, the
+                pepper a year, as its epoch
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,13 +20,12 @@ from keys.ring import KeyVersion
 
 Condition = Literal["ok", "due", "overdue", "over"]
 YEAR: Final = timedelta(days=365)
-REFRESH: Final = timedelta(days=30)
 _NAMED: Final = frozenset({"outbox", "deferred"})
 """Keys with a use of their own (events.outbox, services.matcher), which are no older versions of the primary one."""
 MOST_EVALUATIONS: Final = 1 << 30
 """Under one epoch of a pair's key."""
 _RING_PERIODS: Final[Mapping[str, timedelta]] = {
-    "signing": YEAR, "share": REFRESH, "store": YEAR, "data": YEAR, "pepper": YEAR,
+    "signing": YEAR, "store": YEAR, "data": YEAR, "pepper": YEAR,
 }  # fmt: skip
 
 
@@ -85,6 +84,8 @@ class Told:
 
     sealing: Sequence[SealingKeyKnown] = ()
     introductions: Sequence[Introduction] = ()
+    active: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """(pair, epoch) -> the generation that tokens are made under; of others, the newest that was introduced."""
     evaluations: Sequence[Evaluations] = ()
     signed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(party, signing key) -> envelopes under it, as whoever read all streams has counted them."""
@@ -131,8 +132,8 @@ def _public(charter: Charter, told: Told, now: datetime) -> list[KeyRow]:
     for known in sorted(told.sealing, key=lambda k: (k.party, k.valid_from)):
         by_party.setdefault(known.party, []).append(known)
     rows += [_sealing(charter, key, v, now) for of in by_party.values() for v, key in enumerate(of, start=1)]
-    newest = _newest(told.introductions)
-    rows += [_share(i, i.generation == newest[i.holder, i.pair, i.epoch], charter, now) for i in told.introductions]
+    active = {**_newest(told.introductions), **told.active}
+    rows += [_share(i, active[i.pair, i.epoch], charter, now) for i in told.introductions]
     first = {(i.holder, i.pair, i.epoch): i for i in sorted(told.introductions, key=lambda i: -i.generation)}
     counts = {(e.holder, e.pair, e.epoch): e.count for e in told.evaluations}
     return rows + [_pair_key(i, counts.get(place, 0), charter, now) for place, i in first.items()]
@@ -143,10 +144,10 @@ def _signed(told: Told, party: str, key_id: str) -> dict[str, Any]:
     return {} if count is None else {"under": count, "counted": "envelopes"}
 
 
-def _newest(introductions: Iterable[Introduction]) -> dict[tuple[str, str, int], int]:
-    found: dict[tuple[str, str, int], int] = {}
+def _newest(introductions: Iterable[Introduction]) -> dict[tuple[str, int], int]:
+    found: dict[tuple[str, int], int] = {}
     for i in introductions:
-        place = (i.holder, i.pair, i.epoch)
+        place = (i.pair, i.epoch)
         found[place] = max(i.generation, found.get(place, 0))
     return found
 
@@ -178,12 +179,14 @@ def _sealing(charter: Charter, key: SealingKeyKnown, version: int, now: datetime
     )  # fmt: skip
 
 
-def _share(i: Introduction, is_newest: bool, charter: Charter, now: datetime) -> KeyRow:
-    is_current = is_newest and i.epoch == charter.matching_epoch
-    condition = condition_of(i.sealed_at, i.sealed_at + REFRESH, now) if is_current else "over"
+def _share(i: Introduction, active: int, charter: Charter, now: datetime) -> KeyRow:
+    """A newer one than the active is not in force yet: its refresh waits for the other holder, or was given up."""
+    period, is_former = timedelta(days=charter.refresh_days), i.generation < active or i.epoch != charter.matching_epoch
+    state = "former" if is_former else "to come" if i.generation > active else "active"
+    condition = "over" if is_former else condition_of(i.sealed_at, i.sealed_at + period, now)
     return _row(
         i.holder, "share", f"{i.pair}/{i.epoch}/{i.generation}", i.generation, "ristretto255",
-        "active" if is_current else "former", i.sealed_at, now, period=REFRESH, condition=condition,
+        state, i.sealed_at, now, period=period, condition=condition,
         authorised_by=_by(i), known_from="keys.*",
     )  # fmt: skip
 
@@ -219,7 +222,8 @@ def _of_ring(home: Home, charter: Charter, now: datetime) -> list[KeyRow]:
 
 def _kept(home: Home, of_purpose: Sequence[KeyVersion], number: int, charter: Charter, now: datetime) -> KeyRow:
     key = of_purpose[number]
-    period = timedelta(days=charter.sealing_days) if key.purpose == "sealing" else _RING_PERIODS.get(key.purpose)
+    days = {"sealing": charter.sealing_days, "share": charter.refresh_days}.get(key.purpose)
+    period = timedelta(days=days) if days is not None else _RING_PERIODS.get(key.purpose)
     if key.purpose == "signing" and key.valid_until is not None:
         period = key.valid_until - key.valid_from
     alive = [one for one in of_purpose if one.state != "destroyed"]

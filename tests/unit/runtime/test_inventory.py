@@ -99,6 +99,18 @@ def test_a_refreshed_share_is_over_and_the_pairs_key_keeps_its_age(charter):
     assert found[HOLDER, "pair key", "KH-TH/1"].age_days == 50
 
 
+def test_a_share_whose_refresh_is_not_finished_is_to_come_and_the_former_one_stays_active_and_falls_due(charter):
+    told = Told(introductions=[introduced(), introduced(1, START + days(27))], active={("KH-TH", 1): 0})
+    found = rows(charter, at=START + days(28), told=told)
+    assert (found[HOLDER, "share", "KH-TH/1/0"].state, found[HOLDER, "share", "KH-TH/1/0"].condition) == ("active", "due")
+    assert found[HOLDER, "share", "KH-TH/1/1"].state == "to come"
+
+
+def test_a_share_lives_as_long_as_the_charter_says(charter):
+    told, sooner = Told(introductions=[introduced()]), charter.model_copy(update={"refresh_days": 10})
+    assert rows(sooner, at=START + days(11), told=told)[HOLDER, "share", "KH-TH/1/0"].condition == "overdue"
+
+
 @pytest.mark.parametrize(
     ("after", "count", "condition"),
     [
