@@ -20,7 +20,9 @@ from typing import Final, Literal
 
 State = Literal["PREPARED", "ACTIVE", "DRAINING", "RETIRED", "DESTROYED"]
 MOST: Final = 64
-"""Epochs above the charter's first one: a year each. A charter that raises the first makes room again."""
+"""Epochs from the charter's first one on: a year each. A charter that raises the first makes room again."""
+MOST_EVALUATIONS: Final = 1 << 30
+"""Under one epoch: then it is renewed, whatever its age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,13 @@ def may_introduce(number: int, own: Iterable[int], first: int) -> bool:
 
 
 def is_over(
-    countries: Collection[str], closed: Mapping[str, int], later: int, since: datetime, now: datetime, overlap: timedelta
+    countries: Collection[str],
+    closed: Mapping[str, int],
+    later: int,
+    *,
+    since: datetime,
+    now: datetime,
+    overlap: timedelta,
 ) -> bool:
     """Whether what stands in epochs below `later` may go: all countries have closed them, or time has.
 
@@ -61,12 +69,12 @@ def is_over(
     return all(closed.get(country, 0) >= later for country in countries) or now >= since + overlap
 
 
-def state(number: int, active_one: int | None, *, retired: bool, destroyed: bool) -> State:
+def state_of(number: int, in_force: int | None, *, retired: bool = False, destroyed: bool = False) -> State:
     """What an epoch is, for whoever knows this."""
     if destroyed:
         return "DESTROYED"
     if retired:
         return "RETIRED"
-    if active_one is None or number > active_one:
+    if in_force is None or number > in_force:
         return "PREPARED"
-    return "ACTIVE" if number == active_one else "DRAINING"
+    return "ACTIVE" if number == in_force else "DRAINING"

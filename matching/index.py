@@ -107,7 +107,7 @@ class Index:
         after    go on from this handle
         returns  the handle to go on from; None: none is left
         """
-        handles = [handle for (handle,) in tx.execute(
+        handles: list[str] = [handle for (handle,) in tx.execute(
             "SELECT DISTINCT handle FROM slots WHERE handle > ? AND pair = ? AND epoch = ? ORDER BY handle LIMIT ?",
             (after, pair, epoch, limit),
         )]
@@ -138,7 +138,7 @@ class Index:
         return Allow()
 
     def revoke(self, tx: Transaction, country: str, sent: Revocation, *, at: datetime) -> Allow | Deny:
-        """Drop a handle's slots, in every epoch, and leave a tombstone, its grant at `hold`. Repeated, it changes nothing."""
+        """Drop a handle's slots, in every epoch, and leave a tombstone, its grant at `hold`. Twice is once."""
         before = _handle(tx, sent.handle)
         refusal = _not_theirs(country, before)
         if refusal:

@@ -3,9 +3,9 @@
 `collect` notes which positions of the log have to leave; they wait here until the tick, then leave shuffled, the
 changes of one handle in their order. Grants and revocations go before submissions, since a late `hold` may tell; a
 submission bears the grant that stands when it leaves, so that no earlier one can come after. What leaves is made at
-that moment, so a person revoked or erased meanwhile leaves nothing. A row leaves in each epoch of its pair's key, until all
-that is out towards the other country stands in a later one. Outlines for statistics (consent C9) leave in
-batches of their own; those of somebody who was not asked yet are set aside until she is, and dropped if she refuses.
+that moment, so a person revoked or erased meanwhile leaves nothing. A row leaves in each epoch of its pair's key, until
+all that is out towards the other country stands in a later one. Outlines for statistics (consent C9) leave in batches
+of their own; those of somebody who was not asked yet are set aside until she is, and dropped if she refuses.
 """
 
 import random

@@ -158,7 +158,8 @@ class Renewals:
     def _begin_when_due(self, standing: Standing) -> bool:
         """The first holder of a pair begins when the cryptoperiod is over: a time, or a number of evaluations."""
         pair, active = standing.pair, standing.active
-        if self._me != min(self._charter.holders_of(pair)) or active is None or standing.state not in {"rest", "draining"}:
+        is_mine = self._me == min(self._charter.holders_of(pair)) and standing.state in {"rest", "draining"}
+        if not is_mine or active is None:
             return False
         if not self._is_old(pair, active, self._charter.renew_days) and not self._is_used_up(pair, active):
             return False
@@ -171,7 +172,8 @@ class Renewals:
 
     def _is_used_up(self, pair: str, epoch: int) -> bool:
         with self._db.reading() as tx:
-            return book.evaluated_in(tx, pair, epoch) >= epochs.MOST_EVALUATIONS
+            used = book.evaluated_in(tx, pair, epoch)
+        return used >= epochs.MOST_EVALUATIONS
 
     # ---- what is over
 
@@ -180,7 +182,8 @@ class Renewals:
         pair, active = standing.pair, standing.active
         if active is None or active not in standing.held:
             return False
-        parts = [v.id for v in self._ring.versions("refresh") if v.state != "destroyed" and _is_before(v.id, pair, active)]
+        alive = [version.id for version in self._ring.versions("refresh") if version.state != "destroyed"]
+        parts = [name for name in alive if _is_before(name, pair, active)]
         for name in parts:
             self._ring.destroy("refresh", name)
         return bool(parts) or self._destroy_shares(standing, active)
@@ -198,11 +201,14 @@ class Renewals:
                 book.note_active(tx, pair, active, 0, self._clock.now())
             return True
         overlap = timedelta(days=self._charter.refresh_overlap_days)
-        if not epochs.is_over(countries_of(pair), closed, active, since, self._clock.now(), overlap):
+        now = self._clock.now()
+        if not epochs.is_over(countries_of(pair), closed, active, since=since, now=now, overlap=overlap):
             return False
         for epoch in over:
             for generation in self._shares.generations(pair, epoch):
                 self._shares.destroy(pair, epoch, generation)
+            with self._db.transaction() as tx:
+                book.forget_epoch(tx, pair, epoch)
         log.info("renewal.done", pair=pair, epoch=active, count=len(over))
         return True
 
@@ -240,8 +246,8 @@ class Renewals:
             if reason == "period":
                 return False
             raise Refused(
-                "no_more_epochs", f"The key of {pair} was renewed {epochs.MOST} times, which is all there can be: agree "
-                "on a charter with a higher matching_epoch."
+                "no_more_epochs", f"The key of {pair} had {epochs.MOST} epochs, which is all there can be: agree on a "
+                "charter with a higher matching_epoch."
             )  # fmt: skip
         book.want_renewal(tx, pair, number, reason, staff, self._clock.now())
         return True

@@ -11,7 +11,7 @@ Refuses, and counts by reason, what a country may not say; a refused item harms 
 If we crash, the transaction that took an envelope is undone whole, and the envelope is read again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -28,6 +28,7 @@ from matching.index import INDEX, Index
 from matching.policy import Allow, Deny, stricter
 from services.matcher import heard
 from services.matcher.account import Account
+from services.matcher.epochs import Epochs
 from services.matcher.heard import Heard
 
 TABLES: Final = (
@@ -37,7 +38,8 @@ TABLES: Final = (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
         item BLOB NOT NULL)""",
     # what was ever taken into the index and counted, behind the pepper
-    "CREATE TABLE IF NOT EXISTS matcher_taken (digest BLOB PRIMARY KEY)",
+    """CREATE TABLE IF NOT EXISTS matcher_taken (
+        digest BLOB PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS matcher_refused (reason TEXT PRIMARY KEY, count BIGINT NOT NULL)",
 )
 AT_ONCE: Final = 200
@@ -48,7 +50,8 @@ class Intake:
     """Works in the caller's transactions.
 
     directory  what holders announced beyond their daily quotas
-    peppers    matching epoch > the index's pepper
+    epochs     those in use
+    pepper     (pair, epoch) > the index's pepper
     store_key  seals the rows that wait
     """
 
@@ -58,13 +61,15 @@ class Intake:
         *,
         index: Index,
         directory: Directory,
-        peppers: Mapping[int, Pepper],
+        epochs: Epochs,
+        pepper: Callable[[str, int], Pepper | None],
         store_key: bytes,
         clock: Clock,
     ) -> None:
         self._charter = charter
         self._index = index
-        self._peppers = peppers
+        self._epochs = epochs
+        self._pepper = pepper
         self._store_key = store_key
         self._clock = clock
         self.account = Account(charter, directory, clock)
@@ -74,14 +79,20 @@ class Intake:
     def submit(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> list[Ending]:
         """Take a row, or let it wait. One that waits for the same handle gives way to it.
 
+        A row that stands in another epoch already is the same word said again: it costs nothing, and neither loosens a
+        grant nor reopens what is over.
+
+        raises   NotYet: of an epoch that `keys.*` may tell of soon
+
         Returns what sides are told of matches that are over: those of a row whose revocation the old epoch lost.
         """
         known = heard.of(tx, sent.handle)
         is_repeated = known is not None and known.is_repeated_by(stream_epoch, sent.serial)
-        refusal = self._refusal(country, sent) or _not_theirs(country, known)
+        refusal = self._refusal(country, sent) or _not_theirs(country, known) or self._epochs.refusal(tx, sent)
         if refusal:
             refuse(tx, refusal)
             return []
+        is_replayed = known is not None and known.serial == sent.serial and self._stands_elsewhere(tx, country, sent)
         stays_revoked = is_repeated and known is not None and known.revoked
         heard.note(tx, sent.handle, Heard(country, stream_epoch, sent.serial, revoked=stays_revoked))
         if stays_revoked:
@@ -94,7 +105,9 @@ class Intake:
             else:
                 endings = self._take_away(tx, country, sent.handle)
             sent = sent.model_copy(update={"grant": "hold"}) if known.held else sent
-        if known is not None and not is_repeated:
+        elif is_replayed:
+            sent = self._with_the_stricter(tx, country, sent)
+        if known is not None and not is_repeated and not is_replayed:
             found.renewed(tx, sent.handle)
         self._place(tx, country, sent)
         return endings
@@ -147,7 +160,7 @@ class Intake:
             if not self.account.has_room(tx, country, pair):
                 break
             tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
-            self._accept(tx, country, self._opened(handle, bytes(item)), is_new=True)  # else it had not waited
+            self._accept(tx, country, self._opened(handle, bytes(item)), is_new=True, is_free=False)
             taken += 1
         return taken
 
@@ -158,8 +171,6 @@ class Intake:
         charter = self._charter
         checks = (
             (sent.pair in charter.pairs_of(country), "pair_not_agreed"),
-            (sent.epoch in self._peppers, "unknown_epoch"),
-            (sent.schema_version == charter.schema_version, "unknown_schema"),
             (len(sent.indices) == INDEX * len(charter.slots), "wrong_size"),
         )
         return next((reason for holds, reason in checks if not holds), None)
@@ -176,24 +187,35 @@ class Intake:
     def _place(self, tx: Transaction, country: str, sent: Submission) -> None:
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
         is_new = not self._was_taken(tx, sent)
-        if not is_new or (
+        is_free = not is_new or self._renews(tx, sent)
+        if is_free or (
             not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
         ):
-            self._accept(tx, country, sent, is_new=is_new)
+            self._accept(tx, country, sent, is_new=is_new, is_free=is_free)
         else:
             tx.execute(
                 "INSERT INTO matcher_deferred (handle, country, pair, item) VALUES (?, ?, ?, ?)",
                 (sent.handle, country, sent.pair, self._sealed(sent)),
             )
 
-    def _accept(self, tx: Transaction, country: str, sent: Submission, *, is_new: bool) -> None:
-        """Into the index, and, if it never was there, on the account."""
+    def _accept(self, tx: Transaction, country: str, sent: Submission, *, is_new: bool, is_free: bool) -> None:
+        """Into the index, and, if it never was there, on the account; also on the day's, if it is not free."""
         result = self._index.submit(tx, country, sent, at=self._clock.now())
         if isinstance(result, Deny):
             refuse(tx, result.reason)
         elif is_new:
-            self.account.spend(tx, country, sent.pair, sent.epoch)
-            tx.execute("INSERT INTO matcher_taken VALUES (?)", (self._digest(sent),))
+            self.account.spend(tx, country, sent.pair, sent.epoch, daily=not is_free)
+            tx.execute("INSERT INTO matcher_taken VALUES (?, ?, ?)", (self._digest(sent), sent.pair, sent.epoch))
+
+    def _stands_elsewhere(self, tx: Transaction, country: str, sent: Submission) -> bool:
+        """Whether this handle has a row in another epoch, in the index or waiting."""
+        waits = self._waiting(tx, sent.handle, country)
+        known = self._index.epochs_of(tx, sent.handle) | ({waits.epoch} if waits else set())
+        return bool(known - {sent.epoch})
+
+    def _renews(self, tx: Transaction, sent: Submission) -> bool:
+        """Whether it is the first row of a later epoch than those in which its handle stands: one an epoch is free."""
+        return 0 < max(self._index.epochs_of(tx, sent.handle), default=0) < sent.epoch
 
     def _with_the_stricter(self, tx: Transaction, country: str, sent: Submission) -> Submission:
         """Said again, a row has the stricter of its grant and of those that we know, wherever it stands."""
@@ -209,7 +231,8 @@ class Intake:
 
     def _digest(self, sent: Submission) -> bytes:
         """Stands for a row; longer than an index, so it is never the digest of one."""
-        return self._peppers[sent.epoch].mac(labels.framed(sent.handle.encode(), sent.indices))
+        pepper = self._pepper(sent.pair, sent.epoch)
+        return pepper.mac(labels.framed(sent.handle.encode(), sent.indices)) if pepper else b""
 
     @staticmethod
     def _others_wait(tx: Transaction, country: str, pair: str) -> bool:

@@ -1,4 +1,6 @@
-"""One round of the matcher: read, look for company, decide, tick, send. It can be killed between any two lines.
+"""One round of the matcher: read, look for company, decide, drop what is retired, tick, send.
+
+It can be killed between any two lines.
 
 What it knows of a match nobody may learn from it before both sides know: so its envelopes leave at every tick, all of
 one size, and nothing it counts, logs or shows depends on a match that was not told.
@@ -10,22 +12,22 @@ from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.envelope import Header
-from events.messages import Body, GrantChanged, MatchEnded, Outline, Revocation, Submission
+from events.messages import Body, EpochClosed, GrantChanged, MatchEnded, Outline, Revocation, Submission
 from events.post import Fill, Post, PostStatus
 from events.stream import Stream
 from keys import seal
-from keys.pepper import SecretPepper
 from keys.ring import KeyRing, Purpose
 from matching import found
 from matching.found import Ending
 from matching.index import Index
 from matching.policy import Deny
-from services.matcher import account, intake, notices, statistics
+from services.matcher import account, epochs, intake, notices, statistics
+from services.matcher.epochs import Epochs, Peppers
 from services.matcher.intake import Intake
 from services.matcher.telling import Telling
 
 _CLOCK: Final = "CREATE TABLE IF NOT EXISTS matcher_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
-_TABLES: Final = (*intake.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
+_TABLES: Final = (*intake.TABLES, *epochs.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
 _VALUES_AT_ONCE: Final = 500
 """Changed values that are looked at in one transaction."""
 _DEFERRED_KEY: Final = "deferred"
@@ -52,15 +54,23 @@ class Matcher:
         self._post = Post(
             me=me, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
-        epoch = charter.matching_epoch
-        peppers = {epoch: SecretPepper(_kept(ring, "pepper", f"{me}/pepper/{epoch}", clock))}
-        self._index = Index(database, peppers, charter.slots)
+        peppers = Peppers(ring, f"{me}/pepper/", clock)
+        self._index = Index(database, peppers.of, charter.slots)
+        self._epochs = Epochs(
+            charter,
+            directory=self._post.directory,
+            peppers=peppers,
+            index=self._index,
+            database=database,
+            clock=clock,
+        )
         store_key = _kept(ring, "store", _DEFERRED_KEY, clock)
         self._intake = Intake(
             charter,
             index=self._index,
             directory=self._post.directory,
-            peppers=peppers,
+            epochs=self._epochs,
+            pepper=peppers.of,
             store_key=store_key,
             clock=clock,
         )
@@ -88,6 +98,7 @@ class Matcher:
         done += self._take_waiting()
         done += self._look()
         done += self._decide()
+        done += self._epochs.step()
         done += self._tell_totals()
         done += self._post.tick(self._fill)
         done += self._post.send()
@@ -114,6 +125,9 @@ class Matcher:
                     _pass_on(tx, self._intake.revoke(tx, header.writer, header.epoch, item))
                 case MatchEnded():
                     self._end(tx, header.writer, item)
+                case EpochClosed():
+                    if not self._epochs.close(tx, header.writer, item):
+                        intake.refuse(tx, "pair_not_agreed")
 
     def _end(self, tx: Transaction, country: str, item: MatchEnded) -> None:
         noted = found.end(tx, country, item, tick=self.charter.tick_at(self.clock.now()))

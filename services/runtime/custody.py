@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, FastAPI, Response
 from markupsafe import Markup
 
-from events import generations, introductions
+from events import epochs, generations, introductions
 from events.base import Actor, Role
 from events.charter import Charter
 from events.database import Transaction
@@ -58,8 +58,9 @@ class KeyReport:
     quotas: tuple[QuotaRow, ...]
 
 
-def told_to(tx: Transaction) -> Told:
+def told_to(tx: Transaction, charter: Charter) -> Told:
     """What this party's database has of `keys.*`."""
+    in_force = {pair: epochs.in_force(tx, charter, pair) for pair in charter.pairs}
     introduced = introductions.listed(tx)
     active = {place: generations.active(tx, *place) for place in {(i.pair, i.epoch) for i in introduced}}
     sealing = tx.execute("SELECT party, key_id, valid_from, valid_until FROM directory_sealing")
@@ -70,6 +71,7 @@ def told_to(tx: Transaction) -> Told:
         ],
         introductions=introduced,
         active={place: generation for place, generation in active.items() if generation is not None},
+        in_force={pair: epoch.number for pair, epoch in in_force.items() if epoch},
         evaluations=[
             Evaluations(holder, pair, epoch, sum(t.count for t in of))
             for (holder, pair, epoch), of in _by_place(totals_in(tx)).items()
@@ -106,7 +108,7 @@ def report(
     persons      how many have a data key; None: this party has no persons
     evaluations  what a holder has counted itself, which goes before what it has told
     """
-    told = told_to(tx)
+    told = told_to(tx, charter)
     own = {(e.holder, e.pair, e.epoch) for e in evaluations}
     others = [e for e in told.evaluations if (e.holder, e.pair, e.epoch) not in own]
     told = replace(told, evaluations=(*others, *evaluations))
@@ -144,8 +146,8 @@ def _counts(tx: Transaction, charter: Charter, party: str, store_keys: Sequence[
     }
     if kind == "matcher":
         counts["store", "deferred"] = (count("SELECT COUNT(*) FROM matcher_deferred"), "waiting rows")
-        epochs = tx.execute("SELECT epoch, COUNT(*) FROM slots GROUP BY epoch")
-        counts |= {("pepper", f"{party}/pepper/{epoch}"): (int(n), "indices") for epoch, n in epochs}
+        used = tx.execute("SELECT pair, epoch, COUNT(*) FROM slots GROUP BY pair, epoch")
+        counts |= {("pepper", f"{party}/pepper/{pair}/{epoch}"): (int(n), "indices") for pair, epoch, n in used}
     if kind == "country":
         sql = "SELECT COUNT(*) FROM stored_events WHERE substr(state, 1, ?) = ?"
         for key in store_keys:
