@@ -54,6 +54,4 @@ def new_signing_key(ring: KeyRing, party: str, *, now: datetime, life: timedelta
 
 
 def _further_purposes(party: str) -> tuple[Purpose, ...]:
-    if party == MATCHER:
-        return ("store", "pepper")
-    return ("store",) if party.endswith(".holder") else ("store", "search")
+    return ("store",) if party == MATCHER or party.endswith(".holder") else ("store", "search")
