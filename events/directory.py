@@ -235,8 +235,12 @@ class Directory:
 
     def _learn_refresh(self, tx: Transaction, writer: str, item: RefreshOffered | RefreshRevealed) -> None:
         self._check_own(writer, item)
-        if not generations.is_offered(tx, item.pair, item.epoch, item.generation, writer):
-            self._check_epoch(tx, writer, item.pair, item.epoch)
+        begun = tx.execute(
+            "SELECT 1 FROM directory_shares WHERE pair = ? AND epoch = ? AND generation = 0 AND holder = ?",
+            (item.pair, item.epoch, writer),
+        )
+        if not begun:
+            raise Refused("no_such_epoch", f"{writer} refreshes its share of epoch {item.epoch}, and has none.")
         if isinstance(item, RefreshOffered):
             generations.learn_offer(tx, writer, item)
         else:

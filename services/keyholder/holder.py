@@ -126,9 +126,9 @@ class KeyHolder:
         return quota.limit_of(daily, sum(a.count for a in standing), earlier)
 
     def epochs(self, tx: Transaction) -> dict[str, int]:
-        """Pair -> the epoch in force, where there is one."""
+        """Pair -> the epoch in force, or the first one, which is to be."""
         found = ((pair, self._post.directory.epoch(pair, tx)) for pair in self.shares.pairs)
-        return {pair: epoch.number for pair, epoch in found if epoch}
+        return {pair: epoch.number if epoch else self.charter.matching_epoch for pair, epoch in found}
 
     def status(self) -> PostStatus:
         return self._post.status()

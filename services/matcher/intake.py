@@ -36,7 +36,7 @@ TABLES: Final = (
     # item: the submission, sealed
     """CREATE TABLE IF NOT EXISTS matcher_deferred (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
-        item BLOB NOT NULL)""",
+        epoch BIGINT NOT NULL, item BLOB NOT NULL)""",
     # what was ever taken into the index and counted, behind the pepper
     """CREATE TABLE IF NOT EXISTS matcher_taken (
         digest BLOB PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL)""",
@@ -81,8 +81,6 @@ class Intake:
 
         A row that stands in another epoch already is the same word said again: it costs nothing, and neither loosens a
         grant nor reopens what is over.
-
-        raises   NotYet: of an epoch that `keys.*` may tell of soon
 
         Returns what sides are told of matches that are over: those of a row whose revocation the old epoch lost.
         """
@@ -146,21 +144,33 @@ class Intake:
 
     def places_with_room(self, tx: Transaction) -> list[tuple[str, str]]:
         """The countries and pairs of which a row waits that could be taken today."""
-        waiting = tx.execute("SELECT DISTINCT country, pair FROM matcher_deferred ORDER BY country, pair")
-        return [(country, pair) for country, pair in waiting if self.account.has_room(tx, country, pair)]
+        waiting = tx.execute(
+            "SELECT country, pair, MIN(epoch) FROM matcher_deferred GROUP BY country, pair ORDER BY country, pair"
+        )
+        return [
+            (country, pair)
+            for country, pair, oldest in waiting
+            if oldest <= self._epochs.newest(tx, pair) and self.account.has_room(tx, country, pair)
+        ]
 
     def take_waiting(self, tx: Transaction, country: str, pair: str) -> int:
         """Take the oldest rows that wait here, as many as today allows and at most AT_ONCE. Returns how many."""
         rows = tx.execute(
-            "SELECT handle, item FROM matcher_deferred WHERE country = ? AND pair = ? ORDER BY id LIMIT ?",
-            (country, pair, AT_ONCE),
+            "SELECT handle, item FROM matcher_deferred WHERE country = ? AND pair = ? AND epoch <= ?"
+            " ORDER BY id LIMIT ?",
+            (country, pair, self._epochs.newest(tx, pair), AT_ONCE),
         )
         taken = 0
         for handle, item in rows:
             if not self.account.has_room(tx, country, pair):
                 break
             tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
-            self._accept(tx, country, self._opened(handle, bytes(item)), is_new=True, is_free=False)
+            sent = self._opened(handle, bytes(item))
+            over = self._epochs.refusal(tx, sent)  # while it waited
+            if over:
+                refuse(tx, over)
+            else:  # new: else it had not waited
+                self._accept(tx, country, sent, is_new=True, is_free=self._renews(tx, sent))
             taken += 1
         return taken
 
@@ -186,16 +196,15 @@ class Intake:
 
     def _place(self, tx: Transaction, country: str, sent: Submission) -> None:
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
-        is_new = not self._was_taken(tx, sent)
+        is_ahead = sent.epoch > self._epochs.newest(tx, sent.pair)
+        is_new = is_ahead or not self._was_taken(tx, sent)
         is_free = not is_new or self._renews(tx, sent)
-        if is_free or (
-            not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
-        ):
+        if not is_ahead and (is_free or self._has_turn(tx, country, sent.pair)):
             self._accept(tx, country, sent, is_new=is_new, is_free=is_free)
         else:
             tx.execute(
-                "INSERT INTO matcher_deferred (handle, country, pair, item) VALUES (?, ?, ?, ?)",
-                (sent.handle, country, sent.pair, self._sealed(sent)),
+                "INSERT INTO matcher_deferred (handle, country, pair, epoch, item) VALUES (?, ?, ?, ?, ?)",
+                (sent.handle, country, sent.pair, sent.epoch, self._sealed(sent)),
             )
 
     def _accept(self, tx: Transaction, country: str, sent: Submission, *, is_new: bool, is_free: bool) -> None:
@@ -234,11 +243,13 @@ class Intake:
         pepper = self._pepper(sent.pair, sent.epoch)
         return pepper.mac(labels.framed(sent.handle.encode(), sent.indices)) if pepper else b""
 
-    @staticmethod
-    def _others_wait(tx: Transaction, country: str, pair: str) -> bool:
-        return bool(
-            tx.execute("SELECT 1 FROM matcher_deferred WHERE country = ? AND pair = ? LIMIT 1", (country, pair))
+    def _has_turn(self, tx: Transaction, country: str, pair: str) -> bool:
+        """Whether today has room for one more, and no other could take it that waits."""
+        others = tx.execute(
+            "SELECT 1 FROM matcher_deferred WHERE country = ? AND pair = ? AND epoch <= ? LIMIT 1",
+            (country, pair, self._epochs.newest(tx, pair)),
         )
+        return not others and self.account.has_room(tx, country, pair)
 
     def _waiting(self, tx: Transaction, handle: str, country: str) -> Submission | None:
         rows = tx.execute("SELECT item FROM matcher_deferred WHERE handle = ? AND country = ?", (handle, country))

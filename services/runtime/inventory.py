@@ -244,8 +244,9 @@ def _kept(home: Home, of_purpose: Sequence[KeyVersion], number: int, charter: Ch
     if key.purpose == "signing" and key.valid_until is not None:
         period = key.valid_until - key.valid_from
     alive = [one for one in of_purpose if one.state != "destroyed"]
-    is_newest = key in alive[-1:] and not _has_primary(alive)
-    is_current = key.state == "primary" or key.id in _NAMED or key.purpose == "pepper" or is_newest
+    # Epochs of several pairs have a pepper each, side by side.
+    is_newest = key in (alive if key.purpose == "pepper" else alive[-1:]) and not _has_primary(alive)
+    is_current = key.state == "primary" or key.id in _NAMED or is_newest
     condition = _condition_at_home(key, period if is_current else None, charter, now)
     row = _row(
         home.party, key.purpose, key.id, number + 1, key.algorithm, key.state, key.valid_from, now,

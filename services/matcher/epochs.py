@@ -1,0 +1,200 @@
+"""Which epochs of each pair's key are in use at the matcher, what their indices stand behind, and when they go.
+
+A row is taken in the epoch in force and in former ones that still drain; of the one after, which its country has heard
+of first, it waits. Each epoch of each pair has a pepper of its
+own. When both countries have said that all that is out stands in a later epoch, or the charter's overlap is over, the
+former one is RETIRED: a late row of it is refused, so its country has to evaluate again, as it does by itself; its rows
+are dropped, page by page, and then its pepper is destroyed. A match that stands in a later epoch too stands on.
+
+Nothing of this is a state to be resumed: if we crash, the rows that are left are dropped next, and a pepper that is not
+destroyed yet is. A database put back to a backup hears the countries' words again, from streams begun anew.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from events.charter import Charter
+from events.clock import Clock
+from events.database import Database, Transaction
+from events.directory import Directory
+from events.epochs import InForce
+from events.messages import EpochClosed, Submission
+from events.model import countries_of
+from keys import epochs, seal
+from keys.pepper import Pepper, SecretPepper
+from keys.ring import KeyRing
+from matching.index import Index
+
+log = structlog.get_logger()
+
+TABLES: Final = (
+    # the epoch below which a country has nothing out
+    """CREATE TABLE IF NOT EXISTS matcher_closed (
+        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, PRIMARY KEY (country, pair))""",
+    # since when the matcher has known that an epoch is in force
+    """CREATE TABLE IF NOT EXISTS matcher_epochs (
+        pair TEXT NOT NULL, epoch BIGINT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (pair, epoch))""",
+)
+
+
+class Peppers:
+    """What indices stand behind, in the matcher's ring; made when an epoch is first used.
+
+    prefix   of their ids, before `<pair>/<epoch>`
+    """
+
+    def __init__(self, ring: KeyRing, prefix: str, clock: Clock) -> None:
+        self._ring = ring
+        self._prefix = prefix
+        self._clock = clock
+        self._destroyed = {v.id for v in ring.versions("pepper") if v.state == "destroyed"}
+        self._alive = {
+            self._place(v.id): SecretPepper(v.secret) for v in ring.versions("pepper") if v.secret is not None
+        }
+
+    def of(self, pair: str, epoch: int) -> Pepper | None:
+        """The pepper of an epoch; None: it is destroyed."""
+        name = f"{self._prefix}{pair}/{epoch}"
+        if name in self._destroyed:
+            return None
+        if (pair, epoch) not in self._alive:
+            secret = seal.new_key()
+            self._ring.add("pepper", name, secret, valid_from=self._clock.now())
+            self._alive[pair, epoch] = SecretPepper(secret)
+        return self._alive[pair, epoch]
+
+    def alive(self, pair: str) -> list[int]:
+        """The epochs whose peppers stand, oldest first."""
+        return sorted(epoch for of, epoch in self._alive if of == pair)
+
+    def destroy(self, pair: str, epoch: int) -> None:
+        """Durable on return; twice is once."""
+        name = f"{self._prefix}{pair}/{epoch}"
+        self._ring.destroy("pepper", name)
+        self._destroyed.add(name)
+        self._alive.pop((pair, epoch), None)
+
+    def _place(self, name: str) -> tuple[str, int]:
+        pair, _, epoch = name.removeprefix(self._prefix).partition("/")
+        return pair, int(epoch)
+
+
+class Epochs:
+    """`check` and `close` work in the caller's transaction; `step` is called in the matcher's round."""
+
+    def __init__(
+        self,
+        charter: Charter,
+        *,
+        directory: Directory,
+        peppers: Peppers,
+        index: Index,
+        database: Database,
+        clock: Clock,
+    ) -> None:
+        self._charter = charter
+        self._directory = directory
+        self._peppers = peppers
+        self._index = index
+        self._db = database
+        self._clock = clock
+        self._noted: set[tuple[str, int]] = set()
+        self._after: dict[tuple[str, int], str] = {}
+
+    # ---- what comes
+
+    def refusal(self, tx: Transaction, sent: Submission) -> str | None:
+        """Why a row of an agreed pair is not taken for its epoch; None: it is, now or when its epoch is in force."""
+        in_force = self._directory.epoch(sent.pair, tx)
+        if sent.epoch == self._newest(in_force) + 1:
+            return None
+        if in_force is None and sent.epoch == self._charter.matching_epoch:  # rows come before shares are read
+            schema: int | None = self._charter.schema_version
+        else:
+            schema = self._directory.schema_of(tx, sent.pair, sent.epoch)
+        if schema is None or sent.epoch > self._newest(in_force):
+            return "unknown_epoch"
+        if self._is_retired(tx, sent.pair, sent.epoch, in_force) or self._peppers.of(sent.pair, sent.epoch) is None:
+            return "retired_epoch"
+        return None if sent.schema_version == schema else "unknown_schema"
+
+    def newest(self, tx: Transaction, pair: str) -> int:
+        """The newest epoch whose rows are taken now. Of the next one they wait: `keys.*` may tell of it soon."""
+        return self._newest(self._directory.epoch(pair, tx))
+
+    def _newest(self, in_force: InForce | None) -> int:
+        return in_force.number if in_force else self._charter.matching_epoch
+
+    def close(self, tx: Transaction, country: str, said: EpochClosed) -> bool:
+        """A country has nothing out below an epoch. Returns whether it may say so."""
+        if said.pair not in self._charter.pairs_of(country):
+            return False
+        tx.execute(
+            "INSERT INTO matcher_closed VALUES (?, ?, ?) ON CONFLICT (country, pair) DO UPDATE SET epoch ="
+            " CASE WHEN excluded.epoch > matcher_closed.epoch THEN excluded.epoch ELSE matcher_closed.epoch END",
+            (country, said.pair, said.epoch),
+        )
+        return True
+
+    # ---- what goes
+
+    def step(self) -> int:
+        """Drop a page of rows of every pair's oldest retired epoch, or its pepper. Returns of how many pairs."""
+        with self._db.reading() as tx:
+            in_force = {pair: self._directory.epoch(pair, tx) for pair in self._charter.pairs}
+        return sum(self._step(pair, epoch) for pair, epoch in in_force.items() if epoch)
+
+    def _step(self, pair: str, in_force: InForce) -> bool:
+        former = [epoch for epoch in self._peppers.alive(pair) if epoch < in_force.number]
+        if not former:
+            return False
+        if self._note(pair, in_force.number):
+            return True
+        with self._db.reading() as tx:
+            if not self._is_retired(tx, pair, former[0], in_force):
+                return False
+        self._drop(pair, former[0])
+        return True
+
+    def _note(self, pair: str, epoch: int) -> bool:
+        """Note when an epoch was first seen in force, once."""
+        if (pair, epoch) in self._noted:
+            return False
+        with self._db.transaction() as tx:
+            row = (pair, epoch, self._clock.now().isoformat())
+            tx.execute("INSERT INTO matcher_epochs VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row)
+        self._noted.add((pair, epoch))
+        return True
+
+    def _drop(self, pair: str, epoch: int) -> None:
+        with self._db.transaction() as tx:
+            after = self._index.retire(tx, pair, epoch, after=self._after.get((pair, epoch), ""))
+            if after is None:
+                tx.execute("DELETE FROM matcher_taken WHERE pair = ? AND epoch = ?", (pair, epoch))
+        if after is not None:
+            self._after[pair, epoch] = after
+            return
+        self._peppers.destroy(pair, epoch)
+        log.info("epoch.destroyed", pair=pair, epoch=epoch)
+
+    def _is_retired(self, tx: Transaction, pair: str, epoch: int, in_force: InForce | None) -> bool:
+        if in_force is None or epoch >= in_force.number:
+            return False
+        now, since = self._clock.now(), self._since(tx, pair, in_force.number)
+        overlap = timedelta(days=self._charter.renew_overlap_days)
+        closed = self._closed(tx, pair)
+        return epochs.is_over(
+            countries_of(pair), closed, in_force.number, since=since or now, now=now, overlap=overlap
+        )
+
+    @staticmethod
+    def _since(tx: Transaction, pair: str, epoch: int) -> datetime | None:
+        rows = tx.execute("SELECT since FROM matcher_epochs WHERE pair = ? AND epoch = ?", (pair, epoch))
+        return datetime.fromisoformat(rows[0][0]) if rows else None
+
+    @staticmethod
+    def _closed(tx: Transaction, pair: str) -> Mapping[str, int]:
+        return dict(tx.execute("SELECT country, epoch FROM matcher_closed WHERE pair = ?", (pair,)))
