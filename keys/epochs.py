@@ -55,18 +55,19 @@ def may_introduce(number: int, own: Iterable[int], first: int) -> bool:
 def is_over(
     countries: Collection[str],
     closed: Mapping[str, int],
-    later: int,
+    number: int,
     *,
-    since: datetime,
+    since: datetime | None,
     now: datetime,
     overlap: timedelta,
 ) -> bool:
-    """Whether what stands in epochs below `later` may go: all countries have closed them, or time has.
+    """Whether what stands in this epoch may go: all countries have closed it, or time has. Once over, it stays so.
 
     closed   country -> the epoch below which it needs nothing
-    since    when `later` was seen to be active
+    since    when a later epoch was first seen to be active; None: never
     """
-    return all(closed.get(country, 0) >= later for country in countries) or now >= since + overlap
+    is_closed = all(closed.get(country, 0) > number for country in countries)
+    return is_closed or (since is not None and now >= since + overlap)
 
 
 def state_of(number: int, in_force: int | None, *, retired: bool = False, destroyed: bool = False) -> State:

@@ -377,6 +377,12 @@ def active_since(tx: Transaction, pair: str, epoch: int, generation: int) -> dat
     return datetime.fromisoformat(rows[0][0]) if rows else None
 
 
+def later_since(tx: Transaction, pair: str, epoch: int) -> datetime | None:
+    """Since when this holder has known that a later epoch than this is in force."""
+    rows = tx.execute("SELECT MIN(since) FROM holder_active WHERE pair = ? AND epoch > ?", (pair, epoch))
+    return datetime.fromisoformat(rows[0][0]) if rows[0][0] else None
+
+
 def close(tx: Transaction, country: str, pair: str, epoch: int, generation: int) -> None:
     """Note that a country has no batch open under a generation below this one."""
     tx.execute(

@@ -189,28 +189,31 @@ class Renewals:
         return bool(parts) or self._destroy_shares(standing, active)
 
     def _destroy_shares(self, standing: Standing, active: int) -> bool:
-        over = [epoch for epoch in standing.held if epoch < active]
-        if not over:
-            return False
         pair = standing.pair
+        former = sorted(epoch for epoch in standing.held if epoch < active)
+        if not former:
+            return False
         with self._db.reading() as tx:
             since = book.active_since(tx, pair, active, 0)
-            closed = book.closed_epochs(tx, pair)
+            over = [epoch for epoch in former if self._is_over(tx, pair, epoch)]
         if since is None:
             with self._db.transaction() as tx:
                 book.note_active(tx, pair, active, 0, self._clock.now())
             return True
-        overlap = timedelta(days=self._charter.refresh_overlap_days)
-        now = self._clock.now()
-        if not epochs.is_over(countries_of(pair), closed, active, since=since, now=now, overlap=overlap):
-            return False
         for epoch in over:
             for generation in self._shares.generations(pair, epoch):
                 self._shares.destroy(pair, epoch, generation)
             with self._db.transaction() as tx:
                 book.forget_epoch(tx, pair, epoch)
-        log.info("renewal.done", pair=pair, epoch=active, count=len(over))
-        return True
+            log.info("renewal.done", pair=pair, epoch=active)
+        return bool(over)
+
+    def _is_over(self, tx: Transaction, pair: str, epoch: int) -> bool:
+        overlap = timedelta(days=self._charter.refresh_overlap_days)
+        closed, since = book.closed_epochs(tx, pair), book.later_since(tx, pair, epoch)
+        return epochs.is_over(
+            countries_of(pair), closed, epoch, since=since, now=self._clock.now(), overlap=overlap
+        )
 
     # ---- looking
 

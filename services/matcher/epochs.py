@@ -183,17 +183,12 @@ class Epochs:
     def _is_retired(self, tx: Transaction, pair: str, epoch: int, in_force: InForce | None) -> bool:
         if in_force is None or epoch >= in_force.number:
             return False
-        now, since = self._clock.now(), self._since(tx, pair, in_force.number)
-        overlap = timedelta(days=self._charter.renew_overlap_days)
-        closed = self._closed(tx, pair)
+        rows = tx.execute("SELECT MIN(since) FROM matcher_epochs WHERE pair = ? AND epoch > ?", (pair, epoch))
         return epochs.is_over(
-            countries_of(pair), closed, in_force.number, since=since or now, now=now, overlap=overlap
-        )
-
-    @staticmethod
-    def _since(tx: Transaction, pair: str, epoch: int) -> datetime | None:
-        rows = tx.execute("SELECT since FROM matcher_epochs WHERE pair = ? AND epoch = ?", (pair, epoch))
-        return datetime.fromisoformat(rows[0][0]) if rows else None
+            countries_of(pair), self._closed(tx, pair), epoch,
+            since=datetime.fromisoformat(rows[0][0]) if rows[0][0] else None,
+            now=self._clock.now(), overlap=timedelta(days=self._charter.renew_overlap_days),
+        )  # fmt: skip
 
     @staticmethod
     def _closed(tx: Transaction, pair: str) -> Mapping[str, int]:

@@ -121,7 +121,7 @@ def test_undisturbed_a_renewal_under_traffic_comes_to_what_it_should(undisturbed
         "told": {"KH": 4, "TH": 4},
         "epoch": [2, 2],
         "progress": [[("rest", 2)], [("rest", 2)]],
-        "keys": dict.fromkeys(HOLDERS, [("KH-TH/1/0", "destroyed"), ("KH-TH/2/0", "active")]),
+        "keys": {holder: [("KH-TH/1/0", "destroyed"), ("KH-TH/2/0", "active")] for holder in HOLDERS},
         "peppers": [("matcher/pepper/KH-TH/1", "destroyed"), ("matcher/pepper/KH-TH/2", "active")],
         "rows": [("KH", 2, 4), ("TH", 2, 4)],
         "waiting": [(0,)],
