@@ -12,7 +12,8 @@ from mortal import Fuse, MortalJob, MortalRing, killed_at_each
 from refreshing import HOLDERS, PAIR
 from regions import person, regions_in
 
-from events.messages import EvaluationRefused, MatchNotice
+from events.match import MatchTold
+from events.messages import EvaluationRefused
 
 PEOPLE = [
     person(f"R{i}", prs_IdentityNumber=f"K729041{i}", prs_FirstName=name)
@@ -51,21 +52,20 @@ class Job(MortalJob):
             self.fuse.at = armed
         self.ticks(2)
         self.fuse.at = 0
-        self.ticks(3)
+        self.ticks(2)
         return self
 
     def outcome(self) -> dict:
         region = self.region
         refusals = [i for h in ("KH", "TH") for c in ("KH", "TH") for i in region.items(f"evaluated.{h}.{c}")
                     if isinstance(i, EvaluationRefused)]  # fmt: skip
-        notices = {cc: told(region, cc) for cc in ("KH", "TH")}
         with region.databases["matcher"].reading() as tx:
             rows = tx.execute("SELECT country, epoch, COUNT(DISTINCT handle) FROM slots GROUP BY country, epoch")
             waiting = tx.execute("SELECT COUNT(*) FROM matcher_deferred")
             strange = tx.execute("SELECT reason FROM matcher_refused")
         return {
             "matches": {cc: region.matches(cc) for cc in ("KH", "TH")},
-            "told": {cc: len(refs) for cc, refs in notices.items()},
+            "told twice": [told_twice(region, cc) for cc in ("KH", "TH")],
             "epoch": [region.nodes[cc]._post.directory.epoch(PAIR).number for cc in ("KH", "TH")],
             "progress": [[(p.state, p.epoch) for p in h.renewals.progress()] for h in region.holders.values()],
             "keys": {h: [(v.id, v.state) for v in region.ring(h).versions("share")] for h in HOLDERS},
@@ -81,12 +81,14 @@ class Job(MortalJob):
         }
 
 
-def told(region, country):
-    """The references of all notices to a country, an envelope that was sent twice counted once."""
-    topic = f"notices.{country}"
-    sent = zip(region.envelopes(topic), region.bodies(topic), strict=True)
-    by_place = {(envelope.header.epoch, envelope.header.seq): body for envelope, body in sent}
-    return [n.match_ref for body in by_place.values() for n in body.items if isinstance(n, MatchNotice)]
+def told_twice(region, country):
+    """How often a node was told the same of a match again. Alone first and with the other side later is no repetition:
+    a side that was dead is told by the other's grant alone.
+    """
+    with region.databases[country].reading() as tx:
+        log = region.nodes[country]._store.log(0, 10_000, tx)
+    said = [(event.match_ref, event.told) for _, event in log if isinstance(event, MatchTold)]
+    return len(said) - len(set(said))
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_undisturbed_a_renewal_under_traffic_comes_to_what_it_should(undisturbed
     found = {cc: [(f"R{i}", other, "BOTH_TOLD", "document") for i in range(4)] for cc, other in (("KH", "TH"), ("TH", "KH"))}
     assert undisturbed == {
         "matches": found,
-        "told": {"KH": 4, "TH": 4},
+        "told twice": [0, 0],
         "epoch": [2, 2],
         "progress": [[("rest", 2)], [("rest", 2)]],
         "keys": {holder: [("KH-TH/1/0", "destroyed"), ("KH-TH/2/0", "active")] for holder in HOLDERS},
@@ -147,17 +149,7 @@ def test_killed_at_some_steps_of_a_renewal_it_comes_to_the_same(job, undisturbed
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("victim", HOLDERS)
-def test_a_holder_killed_at_every_step_of_a_renewal_it_comes_to_the_same(job, undisturbed, victim, done):
-    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed) > 8
-
-
-@pytest.mark.long
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("victim", ["KH", "TH", "matcher"])
-def test_a_country_or_the_matcher_killed_at_every_step_of_a_renewal_it_comes_to_the_same(
-    job, undisturbed, victim, done
-):
+@pytest.mark.parametrize("victim", [*HOLDERS, "KH", "TH", "matcher"])
+def test_killed_at_every_step_of_a_renewal_it_comes_to_the_same(job, undisturbed, victim, done):
     """Before the odd steps and after the even ones: after a step is before the next."""
-    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed, first=1 + done, every=2) > 20
+    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed, first=1 + done, every=2) > 10
