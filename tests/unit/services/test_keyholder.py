@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from posts import copy
 
 from events.charter import Allowance
 from events.database import open_database
 from events.messages import Evaluated, EvaluatedTotal, EvaluationAsked, EvaluationRefused
 from keys import dleq, group
 from keys.errors import UnknownKey
-from posts import copy
-
 from services.keyholder import book, views
 from services.keyholder.requests import form_refusal, split
 
