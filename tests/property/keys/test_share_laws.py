@@ -112,17 +112,16 @@ def test_every_weight_changes_when_any_element_or_anything_that_is_said_of_the_b
     }
     asked = oprf.blind([b"%d" % i for i in range(n)])[1]
     answers = shares.evaluate(share, asked)
-    before = weights(said, asked, answers)
-    changed, at = data.draw(st.sampled_from([*said, "asked", "answers"])), data.draw(st.integers(0, n - 1))
+    before, at = weights(said, asked, answers), data.draw(st.integers(0, n - 1))
     (new,) = group.hash_to_group([b"another"], b"test")
-    if changed in said:
-        after = weights(said | {changed: other[changed]}, asked, answers)
-    elif changed == "asked":
-        after = weights(said, [*asked[:at], new, *asked[at + 1 :]], answers)
-    else:
-        after = weights(said, asked, [*answers[:at], new, *answers[at + 1 :]])
-    assert all(one != two for one, two in zip(before, after, strict=True))
-    assert len({*before, *after}) == 2 * n
+    changed = [
+        *(weights(said | {name: value}, asked, answers) for name, value in other.items()),
+        weights(said, [*asked[:at], new, *asked[at + 1 :]], answers),
+        weights(said, asked, [*answers[:at], new, *answers[at + 1 :]]),
+    ]
+    for after in changed:
+        assert all(one != two for one, two in zip(before, after, strict=True))
+    assert len({w for batch in (before, *changed) for w in batch}) == 12 * n
 
 
 def weights(said, asked, answers):
