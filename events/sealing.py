@@ -42,11 +42,11 @@ class SealingKeys:
         return _introduction(version)
 
     def destroy_old(self, now: datetime) -> int:
-        """Destroy the keys whose acceptance is over. Returns how many."""
+        """Destroy the keys whose acceptance is over. Returns how many. First let `current` put another in their place."""
         old = [
             version
             for version in self._ring.versions("sealing")
-            if version.state != "destroyed" and version.valid_until and now >= version.valid_until + self._acceptance
+            if version.state == "active" and version.valid_until and now >= version.valid_until + self._acceptance
         ]
         for version in old:
             self._ring.destroy("sealing", version.id)

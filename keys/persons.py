@@ -15,7 +15,7 @@ One process holds the file at a time: another one's cache would not see a key de
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Final
 from uuid import UUID
 
 from keys import labels, seal
-from keys.errors import RingDamaged, SealBroken
+from keys.errors import KeyInUse, RingDamaged, SealBroken
 from keys.files import refuse_open_to_others
 from keys.ring import KeyRing
 
@@ -102,10 +102,48 @@ class PersonKeys:
             self._rewrap(self._key, key)
             self._key = key
 
+    def standing_under(self, key: bytes) -> int:
+        """How many persons' keys open under this one, each tried. Cost: 10 us a person."""
+        with self._lock, self._failures():
+            rows = self._database.execute("SELECT person_id, wrapped FROM person_key WHERE wrapped IS NOT NULL")
+            return sum(_opens(key, wrapped, _place(UUID(bytes=person))) for person, wrapped in rows)
+
+    def rows(self) -> dict[UUID, bytes | None]:
+        """Every person's key as it stands here, wrapped; None: destroyed. For backups."""
+        with self._lock, self._failures():
+            rows = self._database.execute("SELECT person_id, wrapped FROM person_key ORDER BY person_id").fetchall()
+        return {UUID(bytes=person): wrapped for person, wrapped in rows}
+
+    def take(self, rows: Mapping[UUID, bytes | None]) -> int:
+        """Take rows of a backup, in one transaction; what stands here goes before them, a tombstone above all.
+
+        rows     as `rows` gave them, under the same key
+        returns  how many persons have a key again
+        raises   RingDamaged: one does not open; then none is taken
+        """
+        with self._lock, self._failures():
+            for person, wrapped in rows.items():
+                if wrapped is not None:
+                    seal.unseal(self._key, wrapped, _place(person))
+            before = self._living()
+            with self._database:
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO person_key VALUES (?, ?)", [(p.bytes, row) for p, row in rows.items()]
+                )
+                # A person who was erased after the backup stays erased; one erased before it, whose key came back here
+                # by another way, is erased again.
+                gone = [(p.bytes,) for p, row in rows.items() if row is None]
+                self._database.executemany(_DESTROY, gone)
+            self._cache.clear()
+            return self._living() - before
+
     def close(self) -> None:
         with self._lock:
             self._cache.clear()
             self._database.close()
+
+    def _living(self) -> int:
+        return int(self._database.execute("SELECT COUNT(*) FROM person_key WHERE wrapped IS NOT NULL").fetchone()[0])
 
     def _read(self, person_id: UUID) -> bytes | None:
         with self._failures():
@@ -162,14 +200,18 @@ def open_persons(path: Path, ring: KeyRing, *, kek: bytes, at: datetime) -> Pers
     destroyed.
 
     kek      the key-encryption key: older homes have them under that
-    raises   RingDamaged, as PersonKeys
+    raises   RingDamaged, as PersonKeys; KeyInUse: a row stands under an older key, which nothing of ours leaves so
     """
     if not any(v.state == "primary" for v in ring.versions("data")):
         new_data_key(ring, at=at)
     older = [v for v in ring.versions("data") if v.state == "active"]
     before = [*(ring.secret("data", v.id) for v in older), kek]
     persons = PersonKeys(path, ring.secret("data", ring.primary("data").id), before=before)
-    destroy_older(ring)
+    try:
+        destroy_older(ring, persons)
+    except KeyInUse:
+        persons.close()
+        raise
     return persons
 
 
@@ -180,11 +222,12 @@ def new_data_key(ring: KeyRing, *, at: datetime) -> bytes:
     return key
 
 
-def destroy_older(ring: KeyRing) -> None:
-    """Destroy every `data` key but the primary one. No person's key may stand under them any more."""
+def destroy_older(ring: KeyRing, persons: PersonKeys) -> None:
+    """Destroy every `data` key but the primary one. Raises KeyInUse: a person's key stands under one still."""
     for version in ring.versions("data"):
         if version.state == "active":
-            ring.destroy("data", version.id)
+            standing = persons.standing_under(ring.secret("data", version.id))
+            ring.destroy("data", version.id, standing=standing)
 
 
 def _place(person_id: UUID) -> bytes:
@@ -196,8 +239,12 @@ def _proof(key: bytes) -> bytes:
 
 
 def _proves(key: bytes, proof: bytes) -> bool:
+    return _opens(key, proof, labels.PERSONS_WHOLE)
+
+
+def _opens(key: bytes, box: bytes, place: bytes) -> bool:
     try:
-        seal.unseal(key, proof, labels.PERSONS_WHOLE)
+        seal.unseal(key, box, place)
     except SealBroken:
         return False
     return True
