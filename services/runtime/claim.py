@@ -1,0 +1,41 @@
+"""One process at a time has a home folder: a second one's copy of the key ring would undo what the first one wrote.
+
+The claim is a lock of the system on a file in the home (flock), so it ends with the process however that ends, and a
+file that was left behind claims nothing. Read-only commands need none.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.runtime.errors import HomeInUse, InputInvalid
+
+FILE = "lock"
+
+
+@contextmanager
+def claimed(home: Path) -> Iterator[None]:
+    """Have this home to oneself while it lasts. Raises HomeInUse: another process has it; InputInvalid: no such folder."""
+    try:
+        fd = os.open(home / FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InputInvalid(f"{home} is no party's home that can be used: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HomeInUse(f"{home} is in use by a process that runs: stop it first.") from error
+        yield
+    finally:
+        os.close(fd)
+
+
+def is_claimed(home: Path) -> bool:
+    """Whether a process has this home now."""
+    try:
+        with claimed(home):
+            return False
+    except HomeInUse:
+        return True
