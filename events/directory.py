@@ -1,5 +1,5 @@
 """What `keys.*` has told this party: the others' sealing keys, the public shares of pairs' keys and how they are
-refreshed, and totals.
+refreshed, allowances, and totals.
 
 Kept in the party's own database, in the transaction that moves the head of `keys.*`, so a party never seals to a key
 that it did not read in its writer's chain. Refuses what a writer has no right to say: another holder's share, a share
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events import generations
-from events.charter import Charter
+from events import allowances, generations, introductions
+from events.charter import Allowance, Charter
 from events.database import Database, Transaction
 from events.errors import Refused
 from events.generations import Offer
 from events.messages import (
     AcceptedTotal,
+    AllowanceGranted,
     EvaluatedTotal,
     Item,
     RefreshOffered,
@@ -73,7 +74,7 @@ class Directory:
         self._digest = charter_digest
 
     def create(self) -> None:
-        self._database.create(_TABLES)
+        self._database.create((*_TABLES, *introductions.TABLES, *allowances.TABLES))
 
     def learn(self, tx: Transaction, writer: str, item: Item) -> None:
         """Take one announcement of `writer` to heart; again changes nothing. Raises Refused."""
@@ -88,6 +89,8 @@ class Directory:
                 self._learn_refresh(tx, writer, item)
             case EvaluatedTotal() | AcceptedTotal():
                 self._learn_total(tx, writer, item)
+            case AllowanceGranted():
+                allowances.learn(tx, self._charter, writer, item)
             case _:
                 raise Refused("not_an_announcement", f"{item.kind!r} has no place on a topic of keys.")
 
@@ -144,6 +147,15 @@ class Directory:
         )
         return [(writer, _TOTALS[kind].model_validate_json(item)) for writer, kind, item in rows]
 
+    def allowances(
+        self, holder: str, country: str, pair: str, at: datetime, tx: Transaction | None = None
+    ) -> tuple[Allowance, ...]:
+        """What stands of a holder beyond its daily quota, for one country and pair."""
+        if tx is not None:
+            return allowances.standing(tx, self._charter, holder, country, pair, at)
+        with self._database.reading() as own:
+            return allowances.standing(own, self._charter, holder, country, pair, at)
+
     def said_by(self, party: str, at: datetime, tx: Transaction | None = None) -> list[Item]:
         """What a party's announcements amount to now: what it must say again when its stream begins anew."""
         if tx is None:
@@ -164,6 +176,9 @@ class Directory:
         )
         names = ("pair", "epoch", "generation", "holder", "public", "proof")
         introduced += [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+        # Also allowances that are over: the totals of their time are held against them.
+        granted = tx.execute("SELECT item FROM directory_allowances WHERE holder = ? ORDER BY id", (party,))
+        introduced += [AllowanceGranted.model_validate_json(item) for (item,) in granted]
         return introduced + [total for writer, total in self.totals(tx) if writer == party]
 
     def _learn_sealing(self, tx: Transaction, writer: str, item: SealingKeyIntroduced) -> None:
