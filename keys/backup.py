@@ -100,8 +100,8 @@ def _made(path: Path, line: bytes) -> datetime:
 def _refuse_by_age(path: Path, age: timedelta) -> None:
     if age > KEPT:
         raise BackupRefused(
-            f"{path} is {age.days} days old. Persons' keys are restored from the last {KEPT.days} days only, so that an "
-            "erasure stays one: delete it."
+            f"{path} is {age.days} days old. Persons' keys are restored from the last {KEPT.days} days only, so that "
+            "an erasure stays one: delete it."
         )
     if age < -_AHEAD:
         raise BackupRefused(f"{path} bears a date that has not come: set the clock, or take another.")

@@ -197,7 +197,7 @@ class KeyRing:
             if standing:
                 raise KeyInUse(f"The {purpose} key {key_id!r} is not destroyed: {standing} objects stand under it.")
             if before.state == "primary":
-                raise KeyInUse(f"The {purpose} key {key_id!r} is not destroyed: it is in use. Make another one primary.")
+                raise KeyInUse(f"The {purpose} key {key_id!r} is not destroyed: make another one primary.")
             if before.state != "destroyed":
                 gone = replace(before, state="destroyed", secret=None)
                 self._save({**self._versions, (purpose, key_id): gone})

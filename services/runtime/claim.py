@@ -17,7 +17,7 @@ FILE = "lock"
 
 @contextmanager
 def claimed(home: Path) -> Iterator[None]:
-    """Have this home to oneself while it lasts. Raises HomeInUse: another process has it; InputInvalid: no such folder."""
+    """Have this home to oneself while it lasts. Raises HomeInUse: another process has it; InputInvalid: no folder."""
     try:
         fd = os.open(home / FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
