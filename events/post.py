@@ -176,6 +176,10 @@ class Post:
         _tell(done)
         return done.passed
 
+    def ask_anew(self, tx: Transaction, family: str) -> None:
+        """Have the writers of these topics begin them anew with their live state, as after a restore of ours."""
+        self._inbox.ask_anew(tx, family)
+
     def applied_tick(self, topic: str, tx: Transaction | None = None) -> int | None:
         """The last tick through which a topic that we read is applied, on all its partitions; None: none yet."""
         if tx is not None:

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 
 from events.clock import Clock, SystemClock
 from events.errors import StoreUnavailable
+from keys.errors import KeysError
 from services.runtime.claim import claimed
-from services.runtime.errors import CharterOver, PeerUnreachable
+from services.runtime.errors import CharterOver, InputInvalid, PeerUnreachable
 from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
@@ -102,9 +103,14 @@ def run(kind: str, settings: P, build: Callable[[P], S], create: Callable[[S, P,
 
 
 def _with_tables(service: S) -> S:
-    """The same service, its tables made: pages show it before any broker answers. Raises PeerUnreachable: no store."""
+    """The same service, its tables made: pages show it before any broker answers.
+
+    Raises PeerUnreachable: no store; InputInvalid: a key is not to be had.
+    """
     try:
         service.create()
+    except KeysError as error:
+        raise InputInvalid(str(error)) from error
     except StoreUnavailable as error:
         raise PeerUnreachable(f"The store cannot be opened: {error}") from error
     return service
