@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from keys import labels, seal
 from keys.errors import BackupRefused, RingDamaged, SealBroken
 from keys.files import create_private, read_private, remove
-from keys.persons import PersonKeys, open_persons
+from keys.persons import open_persons, rows_in
 from keys.ring import KeyRing
 
 KEPT: Final = timedelta(days=30)
@@ -38,14 +38,16 @@ class _Head(BaseModel):
     made: AwareDatetime
 
 
-def back_up(persons: PersonKeys, ring: KeyRing, folder: Path, *, at: datetime) -> Path:
-    """Write a backup into this folder, mode 0600, whole or not at all; durable on return.
+def back_up(persons: Path, ring: KeyRing, folder: Path, *, at: datetime) -> Path:
+    """Write a backup into this folder, mode 0600, whole or not at all; durable on return. The party may be running.
 
-    raises   AlreadyThere: one of the same second stands there; RingDamaged: the folder cannot be written
+    raises   AlreadyThere: one of the same second stands there; UnknownKey: the ring has no key of persons' keys;
+             RingDamaged: a file cannot be used
     """
-    rows = {str(person): wrapped.hex() if wrapped is not None else None for person, wrapped in persons.rows().items()}
+    key = _key(ring)
+    rows = {str(person): wrapped.hex() if wrapped else None for person, wrapped in rows_in(persons, key).items()}
     head = _Head(made=at).model_dump_json().encode()
-    box = seal.seal(_key(ring), json.dumps(rows).encode(), labels.framed(labels.PERSONS_BACKUP, head))
+    box = seal.seal(key, json.dumps(rows).encode(), labels.framed(labels.PERSONS_BACKUP, head))
     path = folder / f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}{_SUFFIX}"
     create_private(path, head + b"\n" + box)
     return path

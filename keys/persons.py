@@ -109,16 +109,10 @@ class PersonKeys:
             rows = self._database.execute("SELECT person_id, wrapped FROM person_key WHERE wrapped IS NOT NULL")
             return sum(_opens(key, wrapped, _place(UUID(bytes=person))) for person, wrapped in rows)
 
-    def rows(self) -> dict[UUID, bytes | None]:
-        """Every person's key as it stands here, wrapped; None: destroyed. For backups."""
-        with self._lock, self._failures():
-            rows = self._database.execute("SELECT person_id, wrapped FROM person_key ORDER BY person_id").fetchall()
-        return {UUID(bytes=person): wrapped for person, wrapped in rows}
-
     def take(self, rows: Mapping[UUID, bytes | None]) -> int:
         """Take rows of a backup, in one transaction; what stands here goes before them, a tombstone above all.
 
-        rows     as `rows` gave them, under the same key
+        rows     as `rows_in` gave them, under the same key
         returns  how many persons have a key again
         raises   RingDamaged: one does not open; then none is taken
         """
@@ -203,6 +197,23 @@ def living_in(path: Path) -> int | None:
             return int(database.execute(_LIVING).fetchone()[0])
     except sqlite3.Error:
         return None
+
+
+def rows_in(path: Path, key: bytes) -> dict[UUID, bytes | None]:
+    """Every person's key in this file, wrapped under `key`; None: destroyed. Another process may have the file open.
+
+    raises   RingDamaged: no such file, or a key stands under another one
+    """
+    refuse_open_to_others(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+            rows = database.execute("SELECT person_id, wrapped FROM person_key ORDER BY person_id").fetchall()
+    except sqlite3.Error as error:
+        raise RingDamaged(f"The persons' keys in {path} cannot be read: {error}.") from error
+    found = {UUID(bytes=person): wrapped for person, wrapped in rows}
+    if not all(wrapped is None or _opens(key, wrapped, _place(person)) for person, wrapped in found.items()):
+        raise RingDamaged(f"A key in {path} stands under another one than the ring's: start the party, then try again.")
+    return found
 
 
 def open_persons(path: Path, ring: KeyRing, *, kek: bytes, at: datetime) -> PersonKeys:

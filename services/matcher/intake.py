@@ -50,7 +50,7 @@ class Intake:
 
     directory  what holders announced beyond their daily quotas
     peppers    matching epoch > the index's pepper
-    successors matching epoch > the one that is to take its place, where there is one
+    successors the same > the one that is to take its place, where there is one
     store_key  seals the rows that wait
     """
 

@@ -34,7 +34,8 @@ class Home:
             return act(persons, ring)
 
     def back_up(self, at=START):
-        return self.change(lambda persons, ring: backup.back_up(persons, ring, self.backups, at=at))
+        """While another has the file open, as a node has."""
+        return self.change(lambda _persons, ring: backup.back_up(self.persons, ring, self.backups, at=at))
 
     def restore(self, path, at=START):
         ring, kek = open_ring(self.folder / "ring.json", FileSource(self.folder / "kek"))
@@ -130,6 +131,16 @@ def test_a_backup_that_others_can_read_is_refused(home):
     path.chmod(0o644)
     with pytest.raises(RingDamaged, match="chmod 600"):
         home.restore(path)
+
+
+def test_no_backup_is_made_of_keys_that_stand_under_another_key_than_the_rings(home):
+    older = home.persons.read_bytes()
+    home.change(lambda persons, ring: rotate_data(ring, persons, at=START))
+    home.persons.write_bytes(older)
+    ring, _ = open_ring(home.folder / "ring.json", FileSource(home.folder / "kek"))
+    with pytest.raises(RingDamaged, match="another one"):
+        backup.back_up(home.persons, ring, home.backups, at=START)
+    assert list(home.backups.iterdir()) == []
 
 
 def test_a_backup_is_never_written_over_another(home):

@@ -9,7 +9,7 @@ import pytest
 
 from keys.errors import AlreadyThere, KeyInUse, RingDamaged
 from keys.kek import FileSource, PassphraseSource, load_kek, new_kek
-from keys.persons import PersonKeys, open_persons
+from keys.persons import PersonKeys, open_persons, rows_in
 from keys.ring import create_ring, open_ring
 from keys.rotation import rotate_data, rotate_kek
 
@@ -152,7 +152,7 @@ def test_the_key_of_persons_keys_is_not_destroyed_while_one_stands_under_it(home
     one, other = uuid4(), uuid4()
     with closing(open_persons(home / "persons.db", ring, kek=kek, at=START)) as persons:
         persons.create([one, other])
-        under_the_old = persons.rows()[one]
+        under_the_old = rows_in(home / "persons.db", ring.secret("data", "data.1"))[one]
         monkeyed = persons.rewrap
 
         def rewrap(key):
