@@ -44,7 +44,7 @@ class SealingKeys:
         return _introduction(version)
 
     def destroy_old(self, now: datetime) -> int:
-        """Destroy the keys whose acceptance is over. Returns how many. First let `current` put another in their place."""
+        """Destroy the keys whose acceptance is over, but the one in use: ask for `current` first. Returns how many."""
         old = [
             version
             for version in self._ring.versions("sealing")

@@ -8,9 +8,8 @@ from events.errors import CharterInvalid
 from keys.errors import UnknownKey
 from keys.ring import KeyRing
 
-
 OVERLAP: Final = timedelta(days=7)
-"""How long a former key is kept beside its successor: the charter may retire a successor that turns out to be stolen."""
+"""How long a former key is kept beside its successor, which the charter may have to retire as stolen."""
 
 
 def choose_signing_key(charter: Charter, me: str, ring: KeyRing, now: datetime) -> None:

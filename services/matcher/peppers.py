@@ -20,6 +20,7 @@ from keys.errors import AlreadyThere, TokenUnavailable
 from keys.hsm import TokenAddress
 from keys.pepper import Pepper, SecretPepper
 from keys.ring import KeyRing
+from matching.index import Index
 
 State = Literal["current", "next", "over", "destroyed"]
 TABLES: Final = (
@@ -150,3 +151,10 @@ def _note(tx: Transaction, pepper: Named) -> None:
 
 def _name(me: str, epoch: int, number: int) -> str:
     return f"{me}/pepper/{epoch}" if number == 1 else f"{me}/pepper/{epoch}.{number}"
+
+
+def progress(tx: Transaction) -> tuple[int, int]:
+    """Of the epochs whose pepper is being changed: how many rows stand behind the next one too, and how many there are."""
+    epochs = [n.epoch for n in named(tx) if n.state == "next"]
+    counts = [Index.behind(tx, epoch) for epoch in epochs]
+    return sum(done for done, _ in counts), sum(of for _, of in counts)
