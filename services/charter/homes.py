@@ -63,6 +63,5 @@ def offer_of(party: str, kept: KeyVersion) -> Offer:
 
 
 def _further_purposes(party: str) -> tuple[Purpose, ...]:
-    if party == MATCHER:
-        return ("store", "pepper")
-    return ("store",) if party.endswith(".holder") else ("store", "search")
+    """The matcher makes its peppers itself, in its ring or in a token (services.matcher.peppers)."""
+    return ("store",) if party == MATCHER or party.endswith(".holder") else ("store", "search")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.runtime.errors import SettingsInvalid
+
 if TYPE_CHECKING:
     from services.runtime.settings import PartySettings
 
@@ -143,6 +145,8 @@ def rotate(
     """Renew a key of a party. Asked again it goes on, and shows where it stands. kek, data: stop the party first."""
     from services.custodian import rotate as run
 
+    if purpose is Purpose.SIGNING and charter is None:
+        raise SettingsInvalid("Give --charter: it says which keys of the party are introduced.")
     settings = _settings(home, kek=kek, charter=charter, database_file=database_file)
     match purpose:
         case Purpose.KEK:
@@ -184,7 +188,7 @@ def restore(
 
 
 def _settings(home: Path, *, charter: Path | None = None, **given: object) -> "PartySettings":
-    """Of a command that needs a home, and the charter only if it says so."""
+    """Of a command that needs a home, and a charter only where one is given."""
     from services.runtime.settings import PartySettings
 
     return PartySettings.load(home=home, charter=charter or home / "charter.json", **given)

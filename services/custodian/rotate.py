@@ -1,9 +1,9 @@
-"""`samaki keys rotate`: one command a purpose. Asked again after it was killed, or too early, it goes on where it stands.
+"""`samaki keys rotate`: one command a purpose. Asked again, after it was killed or too early, it goes on.
 
 kek, data        done here, in a home that no process has (services.runtime.claim)
 sealing, pepper  noted in the party's store; its own process does it, now or when it is started. Shown while it runs
-signing          the next key is drawn here; the country's roots introduce it, and the party's process takes it
-into use and destroys the former one. Shown is at which step it is
+signing          the next key is drawn here; the country's roots introduce it, and the party's process takes it into
+                 use and destroys the former one. Shown is at which step it is
 """
 
 import json
@@ -40,8 +40,8 @@ from services.runtime.settings import PartySettings
 _PAUSE: Final = 0.5
 Pause = Callable[[], None]
 State = Literal["done", "noted", "made", "waits", "in_use"]
-"""done; noted: the party does it once it runs; of a signing key: made and not introduced, introduced and not in force or
-not in use yet, in use while the former one is kept."""
+"""done; noted: the party does it once it runs; of a signing key: made and not introduced, introduced and not in force
+or not in use yet, in use while the former one is kept."""
 
 
 def say(purpose: str, state: State, sentence: str, *, as_json: bool, **more: object) -> None:
@@ -103,8 +103,8 @@ def data(settings: PartySettings, *, as_json: bool) -> None:
             living = persons.living()
     say(
         "data", "done",
-        f"The keys of {living} persons stand under {ring.primary('data').id}; the former key is destroyed. No older copy of"
-        " persons.db or backup of it opens any more: take a backup of ring.json and `samaki keys backup` now.",
+        f"The keys of {living} persons stand under {ring.primary('data').id}; the former is destroyed. No older copy"
+        " or backup of persons.db opens any more: take a backup of ring.json, and `samaki keys backup`, now.",
         as_json=as_json, key=ring.primary("data").id, persons=living,
     )  # fmt: skip
 
@@ -116,12 +116,12 @@ def sealing(settings: PartySettings, *, as_json: bool, pause: Pause | None = Non
     """A new sealing key now. The former is accepted for its time, then destroyed, by the party itself."""
     with _refusals(), _store(settings) as store:
         _note(store, "sealing")
-        if not is_claimed(settings.home):
-            say("sealing", "noted", "Noted: the party introduces a new sealing key when it is started.", as_json=as_json)
-            return
         with Bar("sealing") as bar:
-            _wait(lambda: _is_asked(store, "sealing"), bar, "waits for the party's next step", pause)
+            is_done = _watch(settings, store, "sealing", bar, pause)
         ring, _ = open_ring(settings.ring, settings.kek_source)
+    if not is_done:
+        say("sealing", "noted", "Noted: the party introduces a new key when it is started.", as_json=as_json)
+        return
     key = ring.primary("sealing")
     former = [v.id for v in ring.versions("sealing") if v.state == "active"]
     say(
@@ -138,18 +138,16 @@ def pepper(settings: PartySettings, *, as_json: bool, pause: Pause | None = None
     with _refusals(), _store(settings) as store:
         if not _next_pepper(store):
             _note(store, "pepper")
-        if not is_claimed(settings.home):
-            say("pepper", "noted", "Noted: the matcher begins when it is started. Ask again to see how far it is.",
-                as_json=as_json)  # fmt: skip
-            return
         with Bar("pepper") as bar:
-            _wait(lambda: _is_asked(store, "pepper"), bar, "waits for the matcher's next step", pause)
-            while _next_pepper(store):
-                bar.show(*_rows(store), "rows stand behind the next pepper too")
-                (pause or _sleep)()
+            is_done = _watch(settings, store, "pepper", bar, pause)
         with store.reading() as tx:
-            (current,) = [n for n in peppers.named(tx) if n.state == "current"]
-    say("pepper", "done", f"All rows stand behind {current.name} (in the {current.place}); the former pepper is destroyed.",
+            known, (done, of) = peppers.named(tx), peppers.progress(tx)
+    if not is_done:
+        say("pepper", "noted", f"The matcher goes on when it runs: {done} of {of} rows stand behind the next pepper.",
+            as_json=as_json, done=done, of=of)  # fmt: skip
+        return
+    current = next(n for n in reversed(known) if n.state == "current")
+    say("pepper", "done", f"All rows stand behind {current.name}, in the {current.place}; the former is destroyed.",
         as_json=as_json, key=current.name, place=current.place)  # fmt: skip
 
 
@@ -190,18 +188,16 @@ def where(
     naming = [c for c in history if any(k.id == key.id for k in c.party(party).signing)]
     if not naming:
         return "made", (
-            f"{key.id} is drawn, and signs nothing yet. Join {{file}} to the next version of the charter (`samaki charter"
-            " join`), have the roots sign it, put it in its place, and ask again."
+            f"{key.id} is drawn, and signs nothing yet. Join {{file}} to the next version of the charter (`samaki"
+            " charter join`), have the roots sign that, put it in its place, and ask again."
         )
     if naming[0].version > charter.version:
         return "waits", f"{key.id} is introduced by version {naming[0].version}, in force from {naming[0].issued} on."
     if key.state != "primary":
         return "waits", f"{key.id} is introduced and in force: start the party anew, and it signs with it."
-    former = [v.id for v in ring.versions("signing") if v.state == "active"]
-    if former:
-        gone = max(charter.issued, key.valid_from) + OVERLAP
-        return "in_use", f"{key.id} signs. The party destroys {', '.join(former)} from {gone:%Y-%m-%d %H:%M} UTC on."
-    return "done", f"{key.id} signs, and is the only one."
+    former = ", ".join(v.id for v in ring.versions("signing") if v.state == "active")
+    gone = max(charter.issued, key.valid_from) + OVERLAP
+    return "in_use", f"{key.id} signs. The party destroys {former} from {gone:%Y-%m-%d %H:%M} UTC on."
 
 
 # ---- within
@@ -222,16 +218,22 @@ def _next_pepper(store: Database) -> bool:
         return any(n.state in {"next", "over"} for n in peppers.named(tx))
 
 
-def _rows(store: Database) -> tuple[int, int]:
-    with store.reading() as tx:
-        return peppers.progress(tx)
-
-
-def _wait(lasts: Callable[[], bool], bar: Bar, what: str, pause: Pause | None) -> None:
-    bar.show(0, 1, what)
-    while lasts():
+def _watch(
+    settings: PartySettings, store: Database, purpose: rotations.Noted, bar: Bar, pause: Pause | None
+) -> bool:
+    """Until the party has done what is noted. Returns whether it has; False: it does not run."""
+    while True:
+        if _is_asked(store, purpose):
+            bar.show(0, 1, "waits for the party's next step")
+        elif purpose == "pepper" and _next_pepper(store):
+            with store.reading() as tx:
+                bar.show(*peppers.progress(tx), "rows stand behind the next pepper too")
+        else:
+            bar.show(1, 1, "")
+            return True
+        if not is_claimed(settings.home):
+            return False
         (pause or _sleep)()
-    bar.show(1, 1, "")
 
 
 def _sleep() -> None:
@@ -251,7 +253,7 @@ def _source(text: str) -> Source:
 def _store(settings: PartySettings) -> Iterator[Database]:
     """The party's own, whether it runs or not."""
     if settings.database_file is None and not settings.store.exists():
-        raise InputInvalid(f"{settings.home} has no store yet: the party makes its first keys when it is first started.")
+        raise InputInvalid(f"{settings.home} has no store yet: the party makes its keys when it is first started.")
     with closing(open_database(settings.database_url, schema=schema_of(settings.party))) as store:
         store.create((*rotations.TABLES, *peppers.TABLES) if settings.party == MATCHER else rotations.TABLES)
         yield store

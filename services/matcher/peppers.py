@@ -154,7 +154,7 @@ def _name(me: str, epoch: int, number: int) -> str:
 
 
 def progress(tx: Transaction) -> tuple[int, int]:
-    """Of the epochs whose pepper is being changed: how many rows stand behind the next one too, and how many there are."""
+    """Of the epochs whose pepper changes: how many rows stand behind the next one too, and how many there are."""
     epochs = [n.epoch for n in named(tx) if n.state == "next"]
     counts = [Index.behind(tx, epoch) for epoch in epochs]
     return sum(done for done, _ in counts), sum(of for _, of in counts)

@@ -6,13 +6,17 @@ file that was left behind claims nothing. Read-only commands need none.
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from services.runtime.errors import HomeInUse, InputInvalid
 
-FILE = "lock"
+FILE: Final = "lock"
+_TRIES: Final = 10
+_PAUSE: Final = 0.01
 
 
 @contextmanager
@@ -23,13 +27,21 @@ def claimed(home: Path) -> Iterator[None]:
     except OSError as error:
         raise InputInvalid(f"{home} is no party's home that can be used: {error.strerror}.") from error
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HomeInUse(f"{home} is in use by a process that runs: stop it first.") from error
+        if not _taken(fd):
+            raise HomeInUse(f"{home} is in use by a process that runs: stop it first.")
         yield
     finally:
         os.close(fd)
+
+
+def _taken(fd: int) -> bool:
+    """Tried for a moment: whoever only looks has the lock for less."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_PAUSE)
+    return False
 
 
 def is_claimed(home: Path) -> bool:
