@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 from mortal import Fuse, killed_at_each
-from peppers import BOTH, PEOPLE, Change
+from changes import BOTH, PEOPLE, Change
 from regions import regions_in
 
 
@@ -43,6 +43,7 @@ def test_undisturbed_a_change_under_traffic_comes_to_what_it_should(undisturbed)
         "matches": BOTH,
         "told": {"KH": len(PEOPLE), "TH": len(PEOPLE)},
         "peppers": {"matcher/pepper/1": "destroyed", "matcher/pepper/1.2": "current, kept"},
+        "sealing": ["primary"],
         "accepted": [("KH", slots), ("TH", slots)],
         "refused": set(),
     }

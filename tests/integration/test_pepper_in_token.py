@@ -1,7 +1,7 @@
 """The matcher's pepper in a PKCS#11 token, on SoftHSM2: a region finds its people, and a token that is away loses nothing."""
 
 import pytest
-from peppers import BOTH, PEOPLE, ask, both_told
+from changes import BOTH, PEOPLE, ask, both_told
 from regions import LiveRegion
 
 from keys.errors import TokenUnavailable

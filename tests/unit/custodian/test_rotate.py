@@ -1,6 +1,9 @@
 """`samaki keys rotate`, `backup` and `restore` on the homes of a region whose parties run, or do not."""
 
 import json
+import os
+import shutil
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -240,6 +243,87 @@ def test_a_signing_key_goes_from_step_to_step_and_the_former_is_destroyed_at_its
     assert (gone.state, gone.secret) == ("destroyed", None)
     assert gone.public
     assert [p._post.status().refused for p in region.parties.values()] == [{}] * 5
+
+
+class Killed(BaseException):
+    """SIGKILL."""
+
+
+CALLS = [(os, "open"), (os, "fsync"), (os, "link"), (Path, "replace"), (Path, "unlink")]
+"""By which files of keys and public files are written."""
+
+
+def killed_at(at, *, done, act):
+    """Do it, and die at the nth call of CALLS, before it or after it. Returns whether it died."""
+    passed = 0
+
+    def around(call):
+        def stepped(*args, **more):
+            nonlocal passed
+            passed += 1
+            if passed == at and not done:
+                raise Killed
+            result = call(*args, **more)
+            if passed == at:
+                raise Killed
+            return result
+
+        return stepped
+
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        for owner, name in CALLS:
+            patch.setattr(owner, name, around(getattr(owner, name)))
+        act()
+    return passed == at
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_killed_at_any_step_of_drawing_a_signing_key_there_is_one_and_its_public_file(keys, home, done):
+    start = home.with_name("start")
+    shutil.copytree(home, start)
+    at, died = 0, True
+    while died:
+        at += 1
+        shutil.rmtree(home)
+        shutil.copytree(start, home)
+        died = killed_at(at, done=done, act=lambda: keys.rotate("signing", "KH", 365))
+        said = keys.rotate("signing", "KH", 365)
+        versions = keys.ring("KH").versions("signing")
+        assert [(v.id, v.state) for v in versions] == [("KH.signing.1", "primary"), ("KH.signing.2", "active")]
+        offer = homes.Offer.model_validate_json((home / "KH.signing.2.json").read_bytes())
+        assert (said["state"], offer.key.public) == ("made", versions[1].public.hex())
+        assert not list(home.glob("*.new"))
+    assert at > 7
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_killed_at_any_step_of_destroying_the_former_signing_key_it_is_there_or_gone_and_goes(keys, home, done):
+    region = keys.region
+    keys.rotate("signing", "KH", 365)
+    next_version(region, home / "KH.signing.2.json", issued=region.clock.now())
+    for party in list(region.parties):
+        region.kill(party)
+    region.charter = read_charter(region.region.charter_file).verified()
+    region.clock.advance((OVERLAP + DAY).total_seconds())
+    region.start("KH")  # it takes the new key into use, and destroys the former one with its first tick
+    region.kill("KH")
+    start = home.with_name("start")
+    shutil.copytree(home, start)
+    at, died, states = 0, True, []
+    while died:
+        at += 1
+        shutil.rmtree(home)
+        shutil.copytree(start, home)
+        region.start("KH")
+        died = killed_at(at, done=done, act=region.nodes["KH"]._post.tick)
+        region.kill("KH")
+        states.append([v.state for v in keys.ring("KH").versions("signing")])
+        region.start("KH")
+        region.nodes["KH"].step()
+        assert [v.state for v in keys.ring("KH").versions("signing")] == ["destroyed", "primary"]
+        region.kill("KH")
+    assert states == sorted(states)  # once gone, never back
+    assert {tuple(s) for s in states} == {("active", "primary"), ("destroyed", "primary")}
 
 
 # ---- backups

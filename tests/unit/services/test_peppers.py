@@ -1,7 +1,7 @@
 """A pepper is changed within an epoch: every row stands behind both for a while, and none behind the old one at its end."""
 
 import pytest
-from peppers import BOTH, PEOPLE, accepted, ask, both_told, states
+from changes import BOTH, PEOPLE, accepted, ask, both_told, states
 from regions import regions_in
 
 

@@ -1,4 +1,4 @@
-"""A region whose matcher changes its pepper while people are published: what is done, and what it comes to."""
+"""A region in which a key is renewed while people are published: what is done, and what it comes to."""
 
 from mortal import Fuse, MortalJob
 from regions import LiveRegion, person
@@ -16,7 +16,7 @@ BOTH = {
 }
 
 
-def ask(region: LiveRegion, purpose: str = "pepper", party: str = "matcher") -> None:
+def ask(region: LiveRegion, purpose: rotations.Noted = "pepper", party: str = "matcher") -> None:
     """As the command does, from outside."""
     with region.databases[party].transaction() as tx:
         rotations.ask(tx, purpose, region.clock.now())
@@ -30,8 +30,13 @@ def states(region: LiveRegion) -> dict[str, str]:
 
 
 def both_told(region: LiveRegion) -> dict[str, int]:
-    """How often each country's handles were told `both`, as its stream of notices has it, all epochs."""
-    return {cc: sum(getattr(i, "told", "") == "both" for i in region.items(f"notices.{cc}")) for cc in ("KH", "TH")}
+    """How often each country's handles were told `both`, all stream epochs; what is sent twice is one envelope."""
+    topics = {cc: f"notices.{cc}" for cc in ("KH", "TH")}
+    sent = {cc: dict(zip((e.hash for e in region.envelopes(t)), region.bodies(t), strict=True)) for cc, t in topics.items()}
+    return {
+        cc: sum(getattr(item, "told", "") == "both" for body in bodies.values() for item in body.items)
+        for cc, bodies in sent.items()
+    }
 
 
 def accepted(region: LiveRegion) -> list[tuple[str, int]]:
@@ -40,10 +45,12 @@ def accepted(region: LiveRegion) -> list[tuple[str, int]]:
 
 
 class Change(MortalJob):
-    """KH publishes under the old pepper, TH before, while and after it is changed; one party may die on the way.
+    """KH publishes under the matcher's old key, TH before, while and after it is renewed; one party may die on the way.
 
     Moments are counted from when the change is asked for; people's own work is none.
     """
+
+    purpose: rotations.Noted = "pepper"
 
     def __init__(self, region: LiveRegion, victim: str, fuse: Fuse) -> None:
         armed, fuse.at = fuse.at, 0
@@ -52,7 +59,7 @@ class Change(MortalJob):
         region.tick(2)
         region.publish("TH", PEOPLE[0])
         region.tick(3)
-        ask(region)
+        ask(region, self.purpose)
         fuse.at = armed
 
     def run(self) -> "Change":
@@ -72,6 +79,7 @@ class Change(MortalJob):
             "matches": {cc: region.matches(cc) for cc in ("KH", "TH")},
             "told": both_told(region),
             "peppers": states(region),
+            "sealing": [v.state for v in region.ring("matcher").versions("sealing")],
             "accepted": accepted(region),
             "refused": {r for p in region.parties.values() for r in p._post.status().refused} - {"want_of_what_is_gone"},
         }
