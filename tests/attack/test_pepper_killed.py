@@ -7,8 +7,8 @@ matches are known, each told once; nobody's intake is charged twice.
 from contextlib import ExitStack
 
 import pytest
-from mortal import Fuse, killed_at_each
 from changes import BOTH, PEOPLE, Change
+from mortal import Fuse, killed_at_each
 from regions import regions_in
 
 
