@@ -30,13 +30,13 @@ from matching.policy import Allow, Deny, Reason
 INDEX: Final = 32
 
 _TABLES: Final = (
-    # state: live | revoked. `granted`, because `grant` is a word of SQL
+    # state: live | revoked. `granted`, because `grant` is a word of SQL. `next`: the same value behind the next pepper
     """CREATE TABLE IF NOT EXISTS handles (
         handle TEXT PRIMARY KEY, country TEXT NOT NULL, pair TEXT NOT NULL, granted TEXT NOT NULL,
         grant_until TEXT NOT NULL, state TEXT NOT NULL, changed_at TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS slots (
         handle TEXT NOT NULL, slot INTEGER NOT NULL, country TEXT NOT NULL, pair TEXT NOT NULL, epoch INTEGER NOT NULL,
-        recipe TEXT NOT NULL, peppered BLOB NOT NULL, PRIMARY KEY (handle, epoch, slot))""",
+        recipe TEXT NOT NULL, peppered BLOB NOT NULL, next BLOB, PRIMARY KEY (handle, epoch, slot))""",
     "CREATE INDEX IF NOT EXISTS slots_by_value ON slots (peppered, handle)",
     """CREATE TABLE IF NOT EXISTS changed_values (
         peppered BLOB NOT NULL, recipe TEXT NOT NULL, pair TEXT NOT NULL, epoch INTEGER NOT NULL,
@@ -52,6 +52,8 @@ _TABLES: Final = (
     *found.TABLES,
 )
 
+Peppered = Callable[[str, int], Pepper | None]
+"""What the indices of a pair's epoch stand behind."""
 _Value = tuple[bytes, str, str, int]
 """A peppered index with its recipe, pair and epoch: what must be equal for two slots to meet."""
 
@@ -59,16 +61,18 @@ _Value = tuple[bytes, str, str, int]
 class Index:
     """Works in the caller's transactions, so that an effect stands or falls with the head of the stream it came by.
 
-    pepper   (pair, epoch) > what indices stand behind; None: the epoch is not in use, and its rows are refused
-    slots    the charter's row of recipes
+    pepper      (pair, epoch) > what indices stand behind; None: the epoch is not in use, and its rows are refused
+    slots       the charter's row of recipes
+    successor   (pair, epoch) > the pepper that is to take its place; None: there is none
     """
 
     def __init__(
-        self, database: Database, pepper: Callable[[str, int], Pepper | None], slots: Sequence[str],
-        caps: Mapping[str, int] = engine.CAPS,
+        self, database: Database, pepper: Peppered, slots: Sequence[str], caps: Mapping[str, int] = engine.CAPS,
+        *, successor: Peppered = lambda _pair, _epoch: None,
     ) -> None:
         self._database = database
         self._pepper = pepper
+        self._successor = successor
         self._slots = tuple(slots)
         self._caps = caps
 
@@ -169,6 +173,34 @@ class Index:
                     found.fall(tx, first, second)
         return len(changed)
 
+    def turn(self, tx: Transaction, pair: str, epoch: int) -> bool:
+        """Put the next pepper of a pair's epoch in the place of the present one, in everything that stands behind it.
+
+        returns  False: a row does not stand behind the next one yet, or changed values wait for `company`, of which
+                 nobody may hold one any more. Then nothing is changed
+        """
+        place = (pair, epoch)
+        if tx.execute("SELECT 1 FROM slots WHERE pair = ? AND epoch = ? AND next IS NULL LIMIT 1", place):
+            return False
+        if tx.execute("SELECT 1 FROM changed_values WHERE pair = ? AND epoch = ? LIMIT 1", place):
+            return False
+        for table in ("grounds", "hot_values"):  # each value in them some live row holds, and all say the same of it
+            tx.execute(
+                f"UPDATE {table} SET peppered = (SELECT next FROM slots WHERE slots.peppered = {table}.peppered"  # noqa: S608  our own words
+                " LIMIT 1) WHERE pair = ? AND epoch = ?", place,
+            )
+        tx.execute("UPDATE slots SET peppered = next, next = NULL WHERE pair = ? AND epoch = ?", place)
+        return True
+
+    @staticmethod
+    def behind(tx: Transaction, pair: str, epoch: int) -> tuple[int, int]:
+        """How many of an epoch's rows stand behind the next pepper too, and how many there are."""
+        ((done, of),) = tx.execute(
+            "SELECT COUNT(DISTINCT CASE WHEN next IS NOT NULL THEN handle END), COUNT(DISTINCT handle) FROM slots"
+            " WHERE pair = ? AND epoch = ?", (pair, epoch),
+        )
+        return int(done), int(of)
+
     def outcome(self, tx: Transaction) -> engine.Outcome:
         """All that stands, as the reference gives it: for audits and tests."""
         matches = (_match(tx, first, second) for first, second in found.all_standing(tx))
@@ -198,12 +230,15 @@ class Index:
         return next((reason for holds, reason in checks if not holds), None)
 
     def _put(self, tx: Transaction, country: str, sent: Submission, pepper: Pepper) -> None:
-        cut = (sent.indices[start : start + INDEX] for start in range(0, len(sent.indices), INDEX))
+        successor = self._successor(sent.pair, sent.epoch)
+        cut = [sent.indices[start : start + INDEX] for start in range(0, len(sent.indices), INDEX)]
         peppered = [pepper.mac(index) for index in cut]
         values: list[_Value] = [(v, r, sent.pair, sent.epoch) for r, v in zip(self._slots, peppered, strict=True)]
+        following = [successor.mac(index) if successor else None for index in cut]
         tx.executemany(
-            "INSERT INTO slots (handle, slot, country, peppered, recipe, pair, epoch) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(sent.handle, slot, country, *value) for slot, value in enumerate(values)],
+            "INSERT INTO slots (handle, slot, country, peppered, recipe, pair, epoch, next)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(sent.handle, slot, country, *value, following[slot]) for slot, value in enumerate(values)],
         )
         self._note(tx, values)
 

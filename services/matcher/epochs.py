@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from events import epochs as introduced
 from events.charter import Charter
 from events.clock import Clock
 from events.database import Database, Transaction
@@ -23,10 +24,9 @@ from events.directory import Directory
 from events.epochs import InForce
 from events.messages import EpochClosed, Submission
 from events.model import countries_of
-from keys import epochs, seal
-from keys.pepper import Pepper, SecretPepper
-from keys.ring import KeyRing
+from keys import epochs
 from matching.index import Index
+from services.matcher.peppers import Peppers
 
 log = structlog.get_logger()
 
@@ -38,48 +38,6 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS matcher_epochs (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (pair, epoch))""",
 )
-
-
-class Peppers:
-    """What indices stand behind, in the matcher's ring; made when an epoch is first used.
-
-    prefix   of their ids, before `<pair>/<epoch>`
-    """
-
-    def __init__(self, ring: KeyRing, prefix: str, clock: Clock) -> None:
-        self._ring = ring
-        self._prefix = prefix
-        self._clock = clock
-        self._destroyed = {v.id for v in ring.versions("pepper") if v.state == "destroyed"}
-        self._alive = {
-            self._place(v.id): SecretPepper(v.secret) for v in ring.versions("pepper") if v.secret is not None
-        }
-
-    def of(self, pair: str, epoch: int) -> Pepper | None:
-        """The pepper of an epoch; None: it is destroyed."""
-        name = f"{self._prefix}{pair}/{epoch}"
-        if name in self._destroyed:
-            return None
-        if (pair, epoch) not in self._alive:
-            secret = seal.new_key()
-            self._ring.add("pepper", name, secret, valid_from=self._clock.now())
-            self._alive[pair, epoch] = SecretPepper(secret)
-        return self._alive[pair, epoch]
-
-    def alive(self, pair: str) -> list[int]:
-        """The epochs whose peppers stand, oldest first."""
-        return sorted(epoch for of, epoch in self._alive if of == pair)
-
-    def destroy(self, pair: str, epoch: int) -> None:
-        """Durable on return; twice is once."""
-        name = f"{self._prefix}{pair}/{epoch}"
-        self._ring.destroy("pepper", name)
-        self._destroyed.add(name)
-        self._alive.pop((pair, epoch), None)
-
-    def _place(self, name: str) -> tuple[str, int]:
-        pair, _, epoch = name.removeprefix(self._prefix).partition("/")
-        return pair, int(epoch)
 
 
 class Epochs:
@@ -107,26 +65,28 @@ class Epochs:
     # ---- what comes
 
     def refusal(self, tx: Transaction, sent: Submission) -> str | None:
-        """Why a row of an agreed pair is not taken for its epoch; None: it is, now or when its epoch is in force."""
+        """Why a row of an agreed pair is not taken for its epoch; None: it is, now or when its epoch is in use."""
         in_force = self._directory.epoch(sent.pair, tx)
-        if sent.epoch == self._newest(in_force) + 1:
+        newest = in_force.number if in_force else self._charter.matching_epoch
+        if sent.epoch == newest + 1:
             return None
-        if in_force is None and sent.epoch == self._charter.matching_epoch:  # rows come before shares are read
+        if in_force is None and sent.epoch == newest:  # rows come before shares are read
             schema: int | None = self._charter.schema_version
         else:
             schema = self._directory.schema_of(tx, sent.pair, sent.epoch)
-        if schema is None or sent.epoch > self._newest(in_force):
+        if schema is None or sent.epoch > newest:
             return "unknown_epoch"
-        if self._is_retired(tx, sent.pair, sent.epoch, in_force) or self._peppers.of(sent.pair, sent.epoch) is None:
+        if self._is_retired(tx, sent.pair, sent.epoch, in_force) or self._peppers.is_past(sent.pair, sent.epoch):
             return "retired_epoch"
         return None if sent.schema_version == schema else "unknown_schema"
 
-    def newest(self, tx: Transaction, pair: str) -> int:
-        """The newest epoch whose rows are taken now. Of the next one they wait: `keys.*` may tell of it soon."""
-        return self._newest(self._directory.epoch(pair, tx))
+    def is_in_use(self, pair: str, epoch: int) -> bool:
+        """Whether rows of an epoch are taken now. Of one that is not yet they wait: `keys.*` may tell of it soon."""
+        return self._peppers.current(pair, epoch) is not None
 
-    def _newest(self, in_force: InForce | None) -> int:
-        return in_force.number if in_force else self._charter.matching_epoch
+    def newest(self, pair: str) -> int:
+        """The newest epoch that is in use; 0: none is."""
+        return max((epoch for of, epoch in self._peppers.places if of == pair), default=0)
 
     def close(self, tx: Transaction, country: str, said: EpochClosed) -> bool:
         """A country has nothing out below an epoch. Returns whether it may say so."""
@@ -142,22 +102,39 @@ class Epochs:
     # ---- what goes
 
     def step(self) -> int:
-        """Drop a page of rows of every pair's oldest retired epoch, or its pepper. Returns of how many pairs."""
+        """Make the pepper of an epoch that has come into use; drop a page of rows of a retired one, or its pepper.
+
+        Returns of how many pairs.
+        """
         with self._db.reading() as tx:
             in_force = {pair: self._directory.epoch(pair, tx) for pair in self._charter.pairs}
         return sum(self._step(pair, epoch) for pair, epoch in in_force.items() if epoch)
 
     def _step(self, pair: str, in_force: InForce) -> bool:
-        former = [epoch for epoch in self._peppers.alive(pair) if epoch < in_force.number]
+        if self._note(pair, in_force.number):
+            self._begin(pair, in_force)
+            return True
+        former = [epoch for of, epoch in self._peppers.places if of == pair and epoch < in_force.number]
         if not former:
             return False
-        if self._note(pair, in_force.number):
-            return True
         with self._db.reading() as tx:
             if not self._is_retired(tx, pair, former[0], in_force):
                 return False
         self._drop(pair, former[0])
         return True
+
+    def _begin(self, pair: str, in_force: InForce) -> None:
+        """Every epoch that is in force or drains has a pepper. If we crash before, it is looked at at the start."""
+        with self._db.reading() as tx:
+            used = [
+                epoch.number
+                for epoch in introduced.known(tx, pair)
+                if epoch.number <= in_force.number
+                and epoch.schema(self._charter.holders_of(pair)) is not None
+                and not self._is_retired(tx, pair, epoch.number, in_force)
+            ]
+        for number in used:
+            self._peppers.begin((pair, number))
 
     def _note(self, pair: str, epoch: int) -> bool:
         """Note when an epoch was first seen in force, once."""
@@ -174,10 +151,11 @@ class Epochs:
             after = self._index.retire(tx, pair, epoch, after=self._after.get((pair, epoch), ""))
             if after is None:
                 tx.execute("DELETE FROM matcher_taken WHERE pair = ? AND epoch = ?", (pair, epoch))
+                self._peppers.retire(tx, (pair, epoch))
         if after is not None:
             self._after[pair, epoch] = after
             return
-        self._peppers.destroy(pair, epoch)
+        self._peppers.reload()
         log.info("epoch.destroyed", pair=pair, epoch=epoch)
 
     def _is_retired(self, tx: Transaction, pair: str, epoch: int, in_force: InForce | None) -> bool:

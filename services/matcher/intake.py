@@ -11,7 +11,6 @@ Refuses, and counts by reason, what a country may not say; a refused item harms 
 If we crash, the transaction that took an envelope is undone whole, and the envelope is read again.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -30,6 +29,7 @@ from services.matcher import heard
 from services.matcher.account import Account
 from services.matcher.epochs import Epochs
 from services.matcher.heard import Heard
+from services.matcher.peppers import Peppers
 
 TABLES: Final = (
     *heard.TABLES,
@@ -37,9 +37,9 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS matcher_deferred (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
         epoch BIGINT NOT NULL, item BLOB NOT NULL)""",
-    # what was ever taken into the index and counted, behind the pepper
+    # what was taken into the index and counted, behind the pepper. `next`: the same behind the next pepper
     """CREATE TABLE IF NOT EXISTS matcher_taken (
-        digest BLOB PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL)""",
+        digest BLOB PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL, next BLOB)""",
     "CREATE TABLE IF NOT EXISTS matcher_refused (reason TEXT PRIMARY KEY, count BIGINT NOT NULL)",
 )
 AT_ONCE: Final = 200
@@ -51,7 +51,7 @@ class Intake:
 
     directory  what holders announced beyond their daily quotas
     epochs     those in use
-    pepper     (pair, epoch) > the index's pepper
+    peppers    theirs
     store_key  seals the rows that wait
     """
 
@@ -62,14 +62,14 @@ class Intake:
         index: Index,
         directory: Directory,
         epochs: Epochs,
-        pepper: Callable[[str, int], Pepper | None],
+        peppers: Peppers,
         store_key: bytes,
         clock: Clock,
     ) -> None:
         self._charter = charter
         self._index = index
         self._epochs = epochs
-        self._pepper = pepper
+        self._peppers = peppers
         self._store_key = store_key
         self._clock = clock
         self.account = Account(charter, directory, clock)
@@ -150,7 +150,7 @@ class Intake:
         return [
             (country, pair)
             for country, pair, oldest in waiting
-            if oldest <= self._epochs.newest(tx, pair) and self.account.has_room(tx, country, pair)
+            if oldest <= self._epochs.newest(pair) and self.account.has_room(tx, country, pair)
         ]
 
     def take_waiting(self, tx: Transaction, country: str, pair: str) -> int:
@@ -158,7 +158,7 @@ class Intake:
         rows = tx.execute(
             "SELECT handle, item FROM matcher_deferred WHERE country = ? AND pair = ? AND epoch <= ?"
             " ORDER BY id LIMIT ?",
-            (country, pair, self._epochs.newest(tx, pair), AT_ONCE),
+            (country, pair, self._epochs.newest(pair), AT_ONCE),
         )
         taken = 0
         for handle, item in rows:
@@ -196,7 +196,7 @@ class Intake:
 
     def _place(self, tx: Transaction, country: str, sent: Submission) -> None:
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
-        is_ahead = sent.epoch > self._epochs.newest(tx, sent.pair)
+        is_ahead = not self._epochs.is_in_use(sent.pair, sent.epoch)
         is_new = is_ahead or not self._was_taken(tx, sent)
         is_free = not is_new or self._renews(tx, sent)
         if not is_ahead and (is_free or self._has_turn(tx, country, sent.pair)):
@@ -212,9 +212,26 @@ class Intake:
         result = self._index.submit(tx, country, sent, at=self._clock.now())
         if isinstance(result, Deny):
             refuse(tx, result.reason)
-        elif is_new:
+            return
+        if is_new:
             self.account.spend(tx, country, sent.pair, sent.epoch, daily=not is_free)
-            tx.execute("INSERT INTO matcher_taken VALUES (?, ?, ?)", (self._digest(sent), sent.pair, sent.epoch))
+        digest, following = self._digests(sent)
+        tx.execute(
+            "INSERT INTO matcher_taken VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET next = excluded.next",
+            (digest, sent.pair, sent.epoch, following),
+        )
+
+    def turn(self, tx: Transaction, pair: str, epoch: int) -> bool:
+        """Put the next pepper in the present one's place, in all that was taken; False: not everything is ready.
+
+        What was taken once, went, and was not said again, is forgotten: published anew it was evaluated anew.
+        """
+        if not self._index.turn(tx, pair, epoch):
+            return False
+        place = (pair, epoch)
+        tx.execute("DELETE FROM matcher_taken WHERE pair = ? AND epoch = ? AND next IS NULL", place)
+        tx.execute("UPDATE matcher_taken SET digest = next, next = NULL WHERE pair = ? AND epoch = ?", place)
+        return True
 
     def _stands_elsewhere(self, tx: Transaction, country: str, sent: Submission) -> bool:
         """Whether this handle has a row in another epoch, in the index or waiting."""
@@ -236,18 +253,19 @@ class Intake:
         return sent.model_copy(update={"grant": grant, "grant_until": until})
 
     def _was_taken(self, tx: Transaction, sent: Submission) -> bool:
-        return bool(tx.execute("SELECT 1 FROM matcher_taken WHERE digest = ?", (self._digest(sent),)))
+        digest, _ = self._digests(sent)
+        return bool(tx.execute("SELECT 1 FROM matcher_taken WHERE digest = ?", (digest,)))
 
-    def _digest(self, sent: Submission) -> bytes:
-        """Stands for a row; longer than an index, so it is never the digest of one."""
-        pepper = self._pepper(sent.pair, sent.epoch)
-        return pepper.mac(labels.framed(sent.handle.encode(), sent.indices)) if pepper else b""
+    def _digests(self, sent: Submission) -> tuple[bytes | None, bytes | None]:
+        """What stands for a row, behind its epoch's pepper and behind the one that follows; None: there is none."""
+        first, following = self._peppers.current(sent.pair, sent.epoch), self._peppers.successor(sent.pair, sent.epoch)
+        return _digest(first, sent) if first else None, _digest(following, sent) if following else None
 
     def _has_turn(self, tx: Transaction, country: str, pair: str) -> bool:
         """Whether today has room for one more, and no other could take it that waits."""
         others = tx.execute(
             "SELECT 1 FROM matcher_deferred WHERE country = ? AND pair = ? AND epoch <= ? LIMIT 1",
-            (country, pair, self._epochs.newest(tx, pair)),
+            (country, pair, self._epochs.newest(pair)),
         )
         return not others and self.account.has_room(tx, country, pair)
 
@@ -260,6 +278,11 @@ class Intake:
 
     def _opened(self, handle: str, box: bytes) -> Submission:
         return Submission.model_validate_json(seal.unseal(self._store_key, box, handle.encode()))
+
+
+def _digest(pepper: Pepper, sent: Submission) -> bytes:
+    """Stands for a row; longer than an index, so it is never the digest of one."""
+    return pepper.mac(labels.framed(sent.handle.encode(), sent.indices))
 
 
 def _not_theirs(country: str, known: Heard | None) -> str | None:

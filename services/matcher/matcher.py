@@ -8,6 +8,7 @@ one size, and nothing it counts, logs or shows depends on a match that was not t
 
 from typing import Final
 
+from events import rotations
 from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
@@ -16,14 +17,16 @@ from events.messages import Body, EpochClosed, GrantChanged, MatchEnded, Outline
 from events.post import Fill, Post, PostStatus
 from events.stream import Stream
 from keys import seal
+from keys.hsm import TokenAddress
 from keys.ring import KeyRing, Purpose
 from matching import found
 from matching.found import Ending
 from matching.index import Index
 from matching.policy import Deny
 from services.matcher import account, epochs, intake, notices, statistics
-from services.matcher.epochs import Epochs, Peppers
+from services.matcher.epochs import Epochs
 from services.matcher.intake import Intake
+from services.matcher.peppers import Peppers, Place
 from services.matcher.telling import Telling
 
 _CLOCK: Final = "CREATE TABLE IF NOT EXISTS matcher_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
@@ -46,7 +49,9 @@ class Matcher:
         database: Database,
         stream: Stream,
         clock: Clock,
+        pepper: TokenAddress | None = None,
     ) -> None:
+        """`pepper`: the token in which new peppers are made, and the name that theirs begin with; None: the ring."""
         self.me = me
         self.charter = charter
         self.clock = clock
@@ -54,12 +59,12 @@ class Matcher:
         self._post = Post(
             me=me, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
-        peppers = Peppers(ring, f"{me}/pepper/", clock)
-        self._index = Index(database, peppers.of, charter.slots)
+        self._peppers = Peppers(me, ring=ring, database=database, clock=clock, token=pepper)
+        self._index = Index(database, self._peppers.current, charter.slots, successor=self._peppers.successor)
         self._epochs = Epochs(
             charter,
             directory=self._post.directory,
-            peppers=peppers,
+            peppers=self._peppers,
             index=self._index,
             database=database,
             clock=clock,
@@ -70,7 +75,7 @@ class Matcher:
             index=self._index,
             directory=self._post.directory,
             epochs=self._epochs,
-            pepper=peppers.of,
+            peppers=self._peppers,
             store_key=store_key,
             clock=clock,
         )
@@ -79,9 +84,11 @@ class Matcher:
         self._size = notices.body_size(charter)
         self._seen: dict[str, int] = {}
         self._to_look = True
+        self._to_turn = True
 
     def create(self) -> None:
-        """Make the tables, which needs no broker: from then on its state can be read."""
+        """Make the tables, which needs no broker: from then on its state can be read. Raises TokenUnavailable."""
+        self._peppers.open((pair, self.charter.matching_epoch) for pair in self.charter.pairs)
         self._index.create()
         self.database.create(_TABLES)
         self._post.create()
@@ -95,10 +102,11 @@ class Matcher:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         self._refill()
         done = self._receive()
+        done += self._epochs.step()
         done += self._take_waiting()
         done += self._look()
+        done += self._change_pepper()
         done += self._decide()
-        done += self._epochs.step()
         done += self._tell_totals()
         done += self._post.tick(self._fill)
         done += self._post.send()
@@ -112,6 +120,7 @@ class Matcher:
     def _receive(self) -> int:
         done = self._post.receive(self._handlers)
         self._to_look |= done > 0
+        self._to_turn |= done > 0
         return done
 
     def _take_linkage(self, tx: Transaction, header: Header, body: Body) -> None:
@@ -153,6 +162,7 @@ class Matcher:
             with self.database.transaction() as tx:
                 done += self._intake.take_waiting(tx, country, pair)
         self._to_look |= done > 0
+        self._to_turn |= done > 0
         return done
 
     def _look(self) -> int:
@@ -164,6 +174,39 @@ class Matcher:
             done = self._index.company(tx, at=now, tick=self.charter.tick_at(now), limit=_VALUES_AT_ONCE)
         self._to_look = done == _VALUES_AT_ONCE
         return done
+
+    def _change_pepper(self) -> bool:
+        """Begin what a custodian has asked for; or end it, once every row stands behind the next pepper too."""
+        with self.database.reading() as tx:
+            is_asked = rotations.asked(tx, "pepper") is not None
+        if is_asked:
+            self._begin_next_peppers()
+        if not self._peppers.changing or not self._to_turn:
+            return is_asked
+        turned = [self._turn(place) for place in self._peppers.changing]
+        self._to_turn = False
+        return is_asked or any(turned)
+
+    def _turn(self, place: Place) -> bool:
+        with self.database.transaction() as tx:
+            turned = self._intake.turn(tx, *place)
+            if turned:
+                self._peppers.turned(tx, place)
+        if turned:
+            self._peppers.reload()
+        return turned
+
+    def _begin_next_peppers(self) -> None:
+        """Of every epoch in use. Under way already, it is not begun anew."""
+        made = [self._peppers.prepare(place) for place in self._peppers.places if place not in self._peppers.changing]
+        with self.database.transaction() as tx:
+            for one in made:
+                self._peppers.follow(tx, one)
+            if made:
+                self._post.ask_anew(tx, "linkage")
+            rotations.done(tx, "pepper")
+        self._peppers.reload()
+        self._to_turn = True
 
     # ---- telling
 

@@ -146,8 +146,12 @@ def _counts(tx: Transaction, charter: Charter, party: str, store_keys: Sequence[
     }
     if kind == "matcher":
         counts["store", "deferred"] = (count("SELECT COUNT(*) FROM matcher_deferred"), "waiting rows")
-        used = tx.execute("SELECT pair, epoch, COUNT(*) FROM slots GROUP BY pair, epoch")
-        counts |= {("pepper", f"{party}/pepper/{pair}/{epoch}"): (int(n), "indices") for pair, epoch, n in used}
+        for state, column in (("current", "peppered"), ("next", "next")):
+            rows = tx.execute(
+                f"SELECT p.name, COUNT(s.{column}) FROM matcher_peppers p LEFT JOIN slots s"  # noqa: S608  our own words
+                " ON s.pair = p.pair AND s.epoch = p.epoch WHERE p.state = ? GROUP BY p.name", (state,),
+            )
+            counts |= {("pepper", name): (int(n), "indices") for name, n in rows}
     if kind == "country":
         sql = "SELECT COUNT(*) FROM stored_events WHERE substr(state, 1, ?) = ?"
         for key in store_keys:
