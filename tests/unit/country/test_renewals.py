@@ -185,15 +185,15 @@ def restored(region, party, *, ring):
     region.start(party)
 
 
-@pytest.mark.parametrize("party", ["matcher", "KH"])
-def test_a_party_put_back_to_before_the_renewal_comes_to_the_same(region, party):
+@pytest.mark.parametrize(("party", "ring"), [("matcher", True), ("KH", False)])
+def test_a_party_put_back_to_before_the_renewal_comes_to_the_same(region, party, ring):
     region.publish("KH", *people(3))
     region.publish("TH", *people(2))
     region.tick(3)
     backed_up(region, party)
     renew(region)
     region.tick(5)
-    restored(region, party, ring=False)
+    restored(region, party, ring=ring)
     region.tick(6)
     region.publish("TH", *people(3)[2:])
     region.tick(5)
