@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events import generations
-from events.charter import Charter
+from events import endings, generations
+from events.charter import Charter, own_holders
 from events.database import Database, Transaction
+from events.endings import Ended
 from events.errors import Refused
 from events.generations import Offer
 from events.messages import (
     AcceptedTotal,
+    AgreementDropped,
+    AgreementEnded,
     EvaluatedTotal,
     Item,
     RefreshOffered,
@@ -41,6 +44,7 @@ _TABLES: Final = (
         writer TEXT NOT NULL, kind TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, country TEXT NOT NULL,
         item TEXT NOT NULL, PRIMARY KEY (writer, kind, pair, epoch, country))""",
     *generations.TABLES,
+    *endings.TABLES,
 )
 
 
@@ -88,6 +92,10 @@ class Directory:
                 self._learn_refresh(tx, writer, item)
             case EvaluatedTotal() | AcceptedTotal():
                 self._learn_total(tx, writer, item)
+            case AgreementEnded():
+                endings.learn_end(tx, self._charter, writer, item)
+            case AgreementDropped():
+                endings.learn_drop(tx, self._charter, writer, item)
             case _:
                 raise Refused("not_an_announcement", f"{item.kind!r} has no place on a topic of keys.")
 
@@ -117,7 +125,11 @@ class Directory:
     def share(
         self, pair: str, epoch: int, holder: str, generation: int, tx: Transaction | None = None
     ) -> PublicShare | None:
-        """A holder's public share of this generation; None: not introduced."""
+        """A holder's public share of this generation; None: not introduced.
+
+        An outside body's share is the same in all generations of an epoch: it takes no part in refreshes.
+        """
+        generation = generation if holder in own_holders(pair) else 0
         rows = self._rows(
             "SELECT public FROM directory_shares WHERE pair = ? AND epoch = ? AND generation = ? AND holder = ?",
             (pair, epoch, generation, holder),
@@ -128,9 +140,9 @@ class Directory:
     def active_generation(self, pair: str, epoch: int, tx: Transaction | None = None) -> int | None:
         """The newest generation of a pair's key that tokens can be made under; None: there is none yet."""
         if tx is not None:
-            return generations.active(tx, pair, epoch)
+            return generations.active(tx, pair, epoch, len(self._charter.holders_of(pair)))
         with self._database.reading() as own:
-            return generations.active(own, pair, epoch)
+            return self.active_generation(pair, epoch, own)
 
     @staticmethod
     def offers(tx: Transaction, pair: str, epoch: int) -> dict[int, dict[str, Offer]]:
@@ -143,6 +155,17 @@ class Directory:
             "SELECT writer, kind, item FROM directory_totals ORDER BY writer, kind, pair, epoch, country", (), tx
         )
         return [(writer, _TOTALS[kind].model_validate_json(item)) for writer, kind, item in rows]
+
+    def ended(self, tx: Transaction | None = None) -> dict[str, Ended]:
+        """The pairs that agree no more, by the charter or by what a holder has said, and how they ended."""
+        if tx is not None:
+            return endings.ended(tx, self._charter)
+        with self._database.reading() as own:
+            return endings.ended(own, self._charter)
+
+    def is_ended(self, pair: str, tx: Transaction) -> bool:
+        """Whether a pair agrees no more."""
+        return endings.is_ended(tx, self._charter, pair)
 
     def said_by(self, party: str, at: datetime, tx: Transaction | None = None) -> list[Item]:
         """What a party's announcements amount to now: what it must say again when its stream begins anew."""
@@ -164,7 +187,8 @@ class Directory:
         )
         names = ("pair", "epoch", "generation", "holder", "public", "proof")
         introduced += [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
-        return introduced + [total for writer, total in self.totals(tx) if writer == party]
+        # Ends last: what was said of a pair before it ended is no offence.
+        return introduced + [t for writer, t in self.totals(tx) if writer == party] + endings.said_by(tx, party)
 
     def _learn_sealing(self, tx: Transaction, writer: str, item: SealingKeyIntroduced) -> None:
         if item.valid_until - item.valid_from > timedelta(days=self._charter.sealing_days):
@@ -193,14 +217,27 @@ class Directory:
         if item.holder != writer:
             raise Refused("not_its_own", f"{writer} introduced or refreshed a share in another holder's name.")
 
+    def _is_over(self, tx: Transaction, writer: str, pair: str) -> bool:
+        """Whether what is new of a pair counts no more. Raises Refused: by the word of its very writer.
+
+        Another holder may have said it before it heard of the end: that is no offence.
+        """
+        if endings.has_said(tx, self._charter, writer, pair):
+            raise Refused("agreement_over", f"{writer} goes on with {pair}, of which it said that it was over.")
+        return endings.is_ended(tx, self._charter, pair)
+
     def _check_epoch(self, writer: str, epoch: int) -> None:
         if epoch != self._charter.matching_epoch:
             raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {epoch}: it is over or to come.")
 
     def _learn_refresh(self, tx: Transaction, writer: str, item: RefreshOffered | RefreshRevealed) -> None:
         self._check_own(writer, item)
+        if writer not in own_holders(item.pair):
+            raise Refused("not_its_refresh", f"{writer} refreshes {item.pair}: only its two countries' holders do.")
         if not generations.is_offered(tx, item.pair, item.epoch, item.generation, writer):
             self._check_epoch(writer, item.epoch)
+            if self._is_over(tx, writer, item.pair):
+                return
         if isinstance(item, RefreshOffered):
             generations.learn_offer(tx, writer, item)
         else:
@@ -219,6 +256,8 @@ class Directory:
                 raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
             return
         self._check_epoch(writer, item.epoch)
+        if self._is_over(tx, writer, item.pair):
+            return
         if not 0 <= item.generation < generations.MOST:
             raise Refused("no_such_generation", f"{writer} introduced a share of generation {item.generation}.")
         self._check_knowledge(writer, item)

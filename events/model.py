@@ -13,6 +13,9 @@ PairName = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z]{2}$")]
 PartyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,24}(\.holder)?$")]
 """A country node is `KH`, its key holder `KH.holder`, the matcher `matcher`."""
 
+StaffId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+"""A member of staff, as the party's own register names one."""
+
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 

@@ -122,6 +122,7 @@ class Post:
         self._written = {t.name: t for t in charter.written_by(me)}
         self._keys_topic = self._written[f"keys.{me}"]
         self._paused: dict[Place, str] = {}
+        self._unread: dict[str, int] = {}
         self._introduced = ""
         self._authenticator = Authenticator(charter)
         self._sealing = SealingKeys(me=me, charter=charter, ring=ring)
@@ -150,8 +151,20 @@ class Post:
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
         self._mend_streams()
         self._keep_sealing_keys()
+        announced = (t.name for t in self._inbox.topics.values() if t.family == "keys")
+        self._unread = {name: self._stream.end(name, 0) for name in announced}
 
     # ---- reading
+
+    def is_current(self, *parties: str) -> bool:
+        """Whether all is read that these parties had announced when we opened.
+
+        Who was away, or was set back, waits for it before it uses a key: an agreement may have ended meanwhile.
+        """
+        if self._unread:
+            positions = self._inbox.positions({"keys"}, ())
+            self._unread = {name: end for name, end in self._unread.items() if positions.get((name, 0), 0) < end}
+        return not any(f"keys.{party}" in self._unread for party in parties)
 
     def receive(self, handlers: Mapping[str, Handler], limit: int = 500, wait: float = 0.0) -> int:
         """Read and take into effect at most `limit` records, in one transaction. Returns how many are dealt with.

@@ -38,6 +38,10 @@ def show_charter(console: Console, draft: Draft) -> None:
     for words, pairs in (("Pairs", draft.pairs), ("Pairs that ended", draft.ended_pairs)):
         if pairs:
             console.print(f"\n[bold]{words}[/bold] {', '.join(pairs)}")
+    for again in draft.agreed_again:
+        console.print(f"{again.pair} ended once, and agrees again from matching epoch {again.epoch} on.")
+    for third in draft.third_shares:
+        console.print(f"{third.pair} has a third share, with {third.holder}.")
     if draft.allowances:
         console.print()
         console.print(_allowances(draft))
