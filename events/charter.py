@@ -85,6 +85,9 @@ class Allowance(Value):
     valid_until: AwareDatetime
     reason: str
 
+    def stands_at(self, at: datetime) -> bool:
+        return self.valid_from <= at < self.valid_until
+
 
 class ThirdShare(Value):
     """An outside body's holder that has a third share of a pair's key: k = k_A + k_B + k_C."""
@@ -251,14 +254,6 @@ class Charter(Draft):
         """The matching epoch with which the agreement of a pair began that stands now, or stood last."""
         return max((again.epoch for again in self.agreed_again if again.pair == pair), default=1)
 
-    def standing(self, holder: str, country: str, pair: str, at: datetime) -> tuple[Allowance, ...]:
-        """The allowances that stand at this time, for one holder, country and pair."""
-        return tuple(
-            a
-            for a in self.allowances
-            if (a.holder, a.country, a.pair) == (holder, country, pair) and a.valid_from <= at < a.valid_until
-        )
-
     @cached_property
     def topics(self) -> tuple[Topic, ...]:
         """Every topic of the region: one a writer and purpose, so that an access rule is one line."""
@@ -268,9 +263,14 @@ class Charter(Draft):
         return tuple(t for t in self.topics if t.writer == party)
 
     def read_by(self, party: str) -> tuple[Topic, ...]:
-        """The topics that a party reads: those addressed to it, and the keys of those it deals with."""
+        """The topics that a party reads: those addressed to it, and the keys of those it deals with.
+
+        The matcher reads the holders' too, who announce what they allow beyond the daily quota.
+        """
         to_me = [t for t in self.topics if t.reader == party]
         partners = {t.writer for t in to_me} | {t.reader for t in self.written_by(party) if t.reader}
+        if party == "matcher":
+            partners |= {f"{country}.holder" for country in self.countries}
         # Two holders of one pair refresh its key with each other, on their topics of keys.
         partners |= {h for pair in self.pairs if party in self.holders_of(pair) for h in self.holders_of(pair)}
         return (*(t for t in self.topics if t.family == "keys" and t.writer in partners | {party}), *to_me)

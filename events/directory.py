@@ -1,5 +1,5 @@
 """What `keys.*` has told this party: the others' sealing keys, the public shares of pairs' keys and how they are
-refreshed, and totals.
+refreshed, allowances, and totals.
 
 Kept in the party's own database, in the transaction that moves the head of `keys.*`, so a party never seals to a key
 that it did not read in its writer's chain. Refuses what a writer has no right to say: another holder's share, a share
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events import endings, generations
-from events.charter import Charter, own_holders
+from events import allowances, endings, generations, introductions
+from events.charter import Allowance, Charter, own_holders
 from events.database import Database, Transaction
 from events.endings import Ended
 from events.errors import Refused
@@ -22,6 +22,7 @@ from events.messages import (
     AcceptedTotal,
     AgreementDropped,
     AgreementEnded,
+    AllowanceGranted,
     EvaluatedTotal,
     Item,
     RefreshOffered,
@@ -77,7 +78,7 @@ class Directory:
         self._digest = charter_digest
 
     def create(self) -> None:
-        self._database.create(_TABLES)
+        self._database.create((*_TABLES, *introductions.TABLES, *allowances.TABLES))
 
     def learn(self, tx: Transaction, writer: str, item: Item) -> None:
         """Take one announcement of `writer` to heart; again changes nothing. Raises Refused."""
@@ -96,6 +97,8 @@ class Directory:
                 endings.learn_end(tx, self._charter, writer, item)
             case AgreementDropped():
                 endings.learn_drop(tx, self._charter, writer, item)
+            case AllowanceGranted():
+                allowances.learn(tx, self._charter, writer, item)
             case _:
                 raise Refused("not_an_announcement", f"{item.kind!r} has no place on a topic of keys.")
 
@@ -167,6 +170,15 @@ class Directory:
         """Whether a pair agrees no more."""
         return endings.is_ended(tx, self._charter, pair)
 
+    def allowances(
+        self, holder: str, country: str, pair: str, at: datetime, tx: Transaction | None = None
+    ) -> tuple[Allowance, ...]:
+        """What stands of a holder beyond its daily quota, for one country and pair."""
+        if tx is not None:
+            return allowances.standing(tx, self._charter, holder, country, pair, at)
+        with self._database.reading() as own:
+            return allowances.standing(own, self._charter, holder, country, pair, at)
+
     def said_by(self, party: str, at: datetime, tx: Transaction | None = None) -> list[Item]:
         """What a party's announcements amount to now: what it must say again when its stream begins anew."""
         if tx is None:
@@ -187,6 +199,9 @@ class Directory:
         )
         names = ("pair", "epoch", "generation", "holder", "public", "proof")
         introduced += [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+        # Also allowances that are over: the totals of their time are held against them.
+        granted = tx.execute("SELECT item FROM directory_allowances WHERE holder = ? ORDER BY id", (party,))
+        introduced += [AllowanceGranted.model_validate_json(item) for (item,) in granted]
         # Ends last: what was said of a pair before it ended is no offence.
         return introduced + [t for writer, t in self.totals(tx) if writer == party] + endings.said_by(tx, party)
 

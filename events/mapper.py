@@ -108,10 +108,14 @@ def _loaded(kind: type[Event], row: StoredEvent, fields: dict[str, Any]) -> Even
         ) from error
 
 
-def _packed(key_id: str, open_box: bytes, personal_box: bytes) -> bytes:
+def begins_under(key_id: str) -> bytes:
+    """How the state of every row begins that stands under this key: so they can be counted without being opened."""
     name = key_id.encode()
-    head = _FORMAT + len(name).to_bytes(1, "big") + name + len(open_box).to_bytes(4, "big")
-    return head + open_box + personal_box
+    return _FORMAT + len(name).to_bytes(1, "big") + name
+
+
+def _packed(key_id: str, open_box: bytes, personal_box: bytes) -> bytes:
+    return begins_under(key_id) + len(open_box).to_bytes(4, "big") + open_box + personal_box
 
 
 def _unpacked(row: StoredEvent) -> tuple[str, bytes, bytes]:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from events.charter import Allowance
 from events.model import Country, Hex16, Hex32, PairName, PartyId, StaffId, Value
 
 
@@ -155,6 +156,29 @@ class AgreementDropped(Value):
     """To what it dropped (services.matcher.endings), which it shows to whoever inspects it; no count stands here."""
 
 
+class AllowanceGranted(Value):
+    """Two custodians of a holder's country let a country ask more of it, once over a span of time.
+
+    It stands from `valid_from`, which is never before it was announced.
+    """
+
+    kind: Literal["allowance_granted"] = "allowance_granted"
+    id: UUID
+    holder: PartyId
+    country: Country
+    pair: PairName
+    count: int = Field(gt=0)
+    valid_from: datetime
+    valid_until: datetime
+    reason: str = Field(min_length=1, max_length=200)
+    custodians: tuple[StaffId, StaffId]
+
+    @property
+    def allowance(self) -> Allowance:
+        """As the charter writes one."""
+        return Allowance(**self.model_dump(exclude={"kind", "id", "custodians"}))
+
+
 # ---- evaluate.<from>.<to> and evaluated.<from>.<to>
 
 
@@ -288,8 +312,8 @@ class Outline(Value):
 
 
 Item = Annotated[
-    SealingKeyIntroduced | ShareIntroduced | RefreshOffered | RefreshRevealed | EvaluatedTotal | AcceptedTotal
-    | AgreementEnded | AgreementDropped
+    SealingKeyIntroduced | ShareIntroduced | RefreshOffered | RefreshRevealed
+    | EvaluatedTotal | AcceptedTotal | AllowanceGranted | AgreementEnded | AgreementDropped
     | EvaluationAsked | GenerationClosed | Evaluated | EvaluationRefused
     | Submission | GrantChanged | Revocation | MatchEnded
     | MatchNotice | MatchOver
@@ -299,8 +323,8 @@ Item = Annotated[
 
 ITEMS_OF: dict[str, tuple[type[Value], ...]] = {
     "keys": (
-        SealingKeyIntroduced, ShareIntroduced, RefreshOffered, RefreshRevealed, EvaluatedTotal, AcceptedTotal,
-        AgreementEnded, AgreementDropped,
+        SealingKeyIntroduced, ShareIntroduced, RefreshOffered, RefreshRevealed,
+        EvaluatedTotal, AcceptedTotal, AllowanceGranted, AgreementEnded, AgreementDropped,
     ),
     "evaluate": (EvaluationAsked, GenerationClosed),
     "evaluated": (Evaluated, EvaluationRefused),

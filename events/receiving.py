@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from events import introductions
 from events.answers import Answers
 from events.chain import Verdict, last_epoch
 from events.charter import Charter, SigningKey, Topic
@@ -26,7 +27,7 @@ from events.directory import Directory
 from events.envelope import Envelope, Header, read_body, unpack
 from events.errors import EnvelopeInvalid, NotYet, Refused
 from events.inbox import Place, Reading
-from events.messages import Body
+from events.messages import AllowanceGranted, Body
 from events.stream import Delivered
 from keys.errors import InvalidElement, InvalidProof, InvalidScalar, SealBroken, UnknownKey
 from keys.ring import KeyRing
@@ -242,6 +243,8 @@ class Round:
         try:
             with self._tx.savepoint():
                 self._handlers[header.kind](self._tx, header, body)
+                if header.kind == "keys":
+                    introductions.keep(self._tx, envelope, body)
         except _REFUSALS as error:
             return error.code if isinstance(error, Refused) else type(error).__name__
         return None
@@ -273,9 +276,12 @@ class Round:
         A new stream epoch begins with all that its writer still stands by: a sealing key that is not among it may be a
         thief's, or one that a restored writer does not have.
         """
-        if header.seq == 0 and header.topic not in self._r.answers.outbox.topics:
+        is_ours = header.topic in self._r.answers.outbox.topics
+        if header.seq == 0 and not is_ours:
             self._r.directory.forget_sealing_keys(tx, header.writer)
         for item in body.items:
+            if is_ours and isinstance(item, AllowanceGranted):
+                continue  # ours are learned when they are announced: a thief of our key may have written this one
             try:
                 self._r.directory.learn(tx, header.writer, item)
             except Refused as refused:

@@ -16,7 +16,7 @@ One process holds the file at a time: another one's cache would not see a key de
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
@@ -36,6 +36,7 @@ _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS whole (one INTEGER PRIMARY KEY CHECK (one = 1), proof BLOB NOT NULL)",
 )
 _PROOF: Final = "INSERT INTO whole VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET proof = excluded.proof"
+_LIVING: Final = "SELECT COUNT(*) FROM person_key WHERE wrapped IS NOT NULL"
 _DESTROY: Final = "INSERT INTO person_key VALUES (?, NULL) ON CONFLICT (person_id) DO UPDATE SET wrapped = NULL"
 
 
@@ -102,6 +103,11 @@ class PersonKeys:
             self._rewrap(self._key, key)
             self._key = key
 
+    def living(self) -> int:
+        """How many persons have a key."""
+        with self._lock, self._failures():
+            return int(self._database.execute(_LIVING).fetchone()[0])
+
     def close(self) -> None:
         with self._lock:
             self._cache.clear()
@@ -153,6 +159,15 @@ class PersonKeys:
                 f"A key in {self._path} does not open: the row was altered, or the key that wraps it is another one. "
                 "If the ring was restored, take its newest backup."
             ) from error
+
+
+def living_in(path: Path) -> int | None:
+    """How many persons have a key in this file, which another process may have open; None: there is no such file."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+            return int(database.execute(_LIVING).fetchone()[0])
+    except sqlite3.Error:
+        return None
 
 
 def open_persons(path: Path, ring: KeyRing, *, kek: bytes, at: datetime) -> PersonKeys:

@@ -30,6 +30,11 @@ class Deny:
     retry_day: int | None
 
 
+def on(window: Window, today: int) -> Window:
+    """The window that counts today: a new day's, or the later one that was seen already."""
+    return window if window.day >= today else Window(today, 0)
+
+
 def ask(window: Window, n: int, limit: int, today: int) -> Allow | Deny:
     """Whether `n` more evaluations fit under `limit` today.
 
@@ -38,7 +43,7 @@ def ask(window: Window, n: int, limit: int, today: int) -> Allow | Deny:
     """
     if not 0 < n <= limit:
         return Deny(retry_day=None)
-    current = window if window.day >= today else Window(today, 0)
+    current = on(window, today)
     if current.spent + n > limit:
         return Deny(retry_day=current.day + 1)
     return Allow(Window(current.day, current.spent + n))

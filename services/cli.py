@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from services.charter.app import charter as charter_commands
+from services.custodian.app import keys
 from services.runtime.errors import InputInvalid, ServiceError
 
 app = typer.Typer(
@@ -24,7 +25,6 @@ keyholder = typer.Typer(no_args_is_help=True, help="A country's key holder.")
 matcher = typer.Typer(no_args_is_help=True, help="The region's matcher.")
 case = typer.Typer(no_args_is_help=True, help="Cases of the own organisation.")
 matches = typer.Typer(no_args_is_help=True, help="The focal point's matches.")
-keys = typer.Typer(no_args_is_help=True, help="Keys: what their custodians do.")
 audit = typer.Typer(no_args_is_help=True, help="What a reviewer can check without trusting anybody.")
 for name, sub in (
     ("country", country),
@@ -189,23 +189,6 @@ def audit_streams(
 
     tls = {"kafka_ca": kafka_ca, "kafka_certificate": kafka_certificate, "kafka_key": kafka_key}
     if not run(charter, bootstrap, as_json=as_json, **tls):
-        raise typer.Exit(1)
-
-
-@keys.command("refresh")
-def keys_refresh(
-    token_file: TokenFile,
-    pair: Annotated[str | None, typer.Option(help="One pair, KH-TH; without it, all that the holder has.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Home folder of the key holder, if it runs here.")] = None,
-    url: Annotated[
-        str | None, typer.Option(envvar="SAMAKI_HOLDER", help="Address of the key holder: http://127.0.0.1:PORT")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Have the own key holder refresh its shares: new shares, the same keys. Shows each step until it is done."""
-    from services.custodian.refresh import address_of, refresh
-
-    if not refresh(address_of(home, url), token_file, pair, as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -1,7 +1,10 @@
 """What a country asked its key holders, what came of it, and for whom it waits."""
 
+import json
+
 from regions import LiveRegion
 
+from events.evidence import Evidence, Region, judge
 from events.messages import EvaluationAsked
 
 
@@ -15,3 +18,8 @@ def published(region: LiveRegion, country: str = "KH") -> int:
 
 def asked(region: LiveRegion, asker: str, holder: str) -> list[EvaluationAsked]:
     return [i for i in region.items(f"evaluate.{asker}.{holder}") if isinstance(i, EvaluationAsked)]
+
+
+def charge(record: dict, region: LiveRegion) -> str | None:
+    """What a third party can say from kept evidence and the charter alone."""
+    return judge(Evidence.model_validate_json(json.dumps(record)), Region((region.charter,), region.digest)).charge

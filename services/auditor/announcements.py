@@ -1,4 +1,5 @@
-"""What `keys.*` said, taken to heart as every party takes it: sealing keys, shares and their refreshes, totals.
+"""What `keys.*` said, taken to heart as every party takes it: sealing keys, shares and their refreshes, totals,
+allowances.
 
 The rules are those of `events.directory`, in a directory of the audit's own that lives in memory: what a party refuses
 to learn is a finding here, under the same code. Announcements are learned in the order of their writers' chains, and
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
+from uuid import UUID
 
 from events.charter import Charter, Topic
 from events.database import Transaction, open_database
@@ -20,6 +22,7 @@ from events.errors import Refused
 from events.generations import Offer, fits
 from events.messages import (
     AcceptedTotal,
+    AllowanceGranted,
     EvaluatedTotal,
     Item,
     SealingKeyIntroduced,
@@ -69,6 +72,17 @@ class Introduced:
     share: ShareIntroduced
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """An allowance, and when it was announced: before that it excuses nothing, whatever it says."""
+
+    at: datetime
+    granted: AllowanceGranted
+
+    def has_begun(self, at: datetime) -> bool:
+        return max(self.at, self.granted.valid_from) <= at
+
+
 @dataclass(slots=True)
 class Announcements:
     """What everybody may rely on."""
@@ -79,8 +93,12 @@ class Announcements:
     """(pair, epoch, generation, holder) -> share."""
     offers: dict[tuple[str, int], dict[int, dict[str, Offer]]] = field(default_factory=dict)
     """(pair, epoch) -> generation -> holder -> what it offered to the refresh that makes this generation."""
+    active: dict[tuple[str, int], int | None] = field(default_factory=dict)
+    """(pair, epoch) -> the generation that tokens are made under; None: a share is missing."""
     totals: list[Told] = field(default_factory=list)
     """In the order of each writer's chain, also those that repeat."""
+    allowances: dict[UUID, Granted] = field(default_factory=dict)
+    """By id, as they were first announced."""
 
     def can_seal_to(self, party: str | None, since: datetime, until: datetime) -> bool:
         """Whether one of the party's keys may be sealed to from the one time to the other. None: all read, unsealed."""
@@ -104,6 +122,7 @@ def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], fin
                 _learn(tx, directory, _of_standing_pairs(charter, said), learned, findings)
             for pair, epoch in {(pair, epoch) for pair, epoch, *_ in learned.shares}:
                 learned.offers[pair, epoch] = directory.offers(tx, pair, epoch)
+                learned.active[pair, epoch] = directory.active_generation(pair, epoch, tx)
     return learned
 
 
@@ -131,6 +150,8 @@ def _note(said: Said, item: Item, learned: Announcements) -> None:
             learned.shares.setdefault((item.pair, item.epoch, item.generation, item.holder), Introduced(said, item))
         case EvaluatedTotal() | AcceptedTotal():
             learned.totals.append(Told(said.topic, said.epoch, said.seq, said.at, item))
+        case AllowanceGranted():
+            learned.allowances.setdefault(item.id, Granted(said.at, item))
 
 
 def check_shares(charter: Charter, learned: Announcements, findings: Findings) -> None:

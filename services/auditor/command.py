@@ -35,20 +35,25 @@ def audit_streams(
     bootstrap  Kafka's first servers, `host:port,...`; on other machines only with the three files of TLS
     raises     InputInvalid: the charter is wrong, or of another region; PeerUnreachable; SettingsInvalid
     """
-    try:
-        rules, digest = load_charter(charter)
-    except CharterInvalid as error:
-        raise InputInvalid(str(error)) from error
-    with closing(_connected(bootstrap, rules, _tls(kafka_ca, kafka_certificate, kafka_key))) as stream:
-        try:
-            report = audit_of(stream, rules, digest, SystemClock())
-        except StreamUnavailable as error:
-            raise PeerUnreachable(f"The streams at {bootstrap} cannot be read. {error}") from error
+    _, report = read_region(charter, bootstrap, tls=tls_of(kafka_ca, kafka_certificate, kafka_key))
     if as_json:
         typer.echo(report.model_dump_json())
     else:
         tables.show(Console(), report)
     return report.ok
+
+
+def read_region(charter: Path, bootstrap: str, *, tls: Tls | None = None) -> tuple[Charter, Report]:
+    """A region's charter, and the audit of its streams as they are now. Raises as `audit_streams`."""
+    try:
+        rules, digest = load_charter(charter)
+    except CharterInvalid as error:
+        raise InputInvalid(str(error)) from error
+    with closing(_connected(bootstrap, rules, tls)) as stream:
+        try:
+            return rules, audit_of(stream, rules, digest, SystemClock())
+        except StreamUnavailable as error:
+            raise PeerUnreachable(f"The streams at {bootstrap} cannot be read. {error}") from error
 
 
 def audit_of(stream: Stream, charter: Charter, digest: bytes, clock: Clock) -> Report:
@@ -77,7 +82,8 @@ def _connected(bootstrap: str, charter: Charter, tls: Tls | None) -> KafkaStream
         raise SettingsInvalid(str(error)) from error
 
 
-def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
+def tls_of(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
+    """The three files of TLS, or none of them. Raises SettingsInvalid, InputInvalid."""
     files = [file for file in (ca, certificate, key) if file is not None]
     if ca is None or certificate is None or key is None:
         if files:

@@ -59,6 +59,8 @@ class ShareRow(Value):
     holder: str
     public: str
     introduced: datetime
+    active: bool
+    """Of the generation that tokens are made under."""
 
 
 class TotalRow(Value):

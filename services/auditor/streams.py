@@ -47,7 +47,7 @@ def audit(
     observed.blame_late()
     learned = announcements.learn(charter, digest, observed.said_in_order(), findings)
     announcements.check_shares(charter, learned, findings)
-    books = keep_books(charter, learned.totals, observed.heard)
+    books = keep_books(charter, learned.totals, observed.heard, tuple(learned.allowances.values()))
     review = _Review(charter, now, ends or {}, observed, learned, findings)
     review.check()
     writers, totals = review.writers(), books.rows(findings)
@@ -204,4 +204,5 @@ def _share_rows(learned: Announcements) -> Iterator[ShareRow]:
             holder=holder,
             public=introduced.share.public,
             introduced=introduced.said.at,
+            active=generation == learned.active[pair, epoch],
         )

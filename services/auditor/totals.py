@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
+from events.allowances import chartered
 from events.charter import Charter
 from events.clock import day_of
-from services.auditor.announcements import Told
+from services.auditor.announcements import Granted, Told
 from services.auditor.findings import Findings
 from services.auditor.report import TotalRow
 from services.auditor.ticks import GRACE
@@ -54,6 +55,8 @@ class Books:
     heard: Mapping[str, Presence]
     told: Mapping[Account, Mapping[str, Sequence[Told]]]
     """Account -> who tells -> totals in the order told."""
+    granted: Sequence[Granted] = ()
+    """Allowances that holders announced, beside the charter's."""
 
     def rows(self, findings: Findings) -> tuple[TotalRow, ...]:
         """One row an account. Says what is amiss on the way."""
@@ -103,8 +106,9 @@ class Books:
     def _allowances(self, account: Account, holder: str, at: datetime) -> int:
         """All that had begun by then: which day was the greatest, a total does not say. Each counts once, not daily."""
         place = (holder, account.country, account.pair)
-        begun = (a for a in self.charter.allowances if (a.holder, a.country, a.pair) == place and a.valid_from <= at)
-        return sum(a.count for a in begun)
+        founding = [a.count for a in chartered(self.charter, *place) if a.valid_from <= at]
+        granted = [g.granted for g in self.granted if g.has_begun(at)]
+        return sum(founding) + sum(g.count for g in granted if (g.holder, g.country, g.pair) == place)
 
     # ---- accepted and evaluated
 
@@ -137,13 +141,15 @@ class Books:
         return presence is None or presence.last - at >= span + GRACE
 
 
-def keep_books(charter: Charter, totals: Sequence[Told], heard: Mapping[str, Presence]) -> Books:
+def keep_books(
+    charter: Charter, totals: Sequence[Told], heard: Mapping[str, Presence], granted: Sequence[Granted] = ()
+) -> Books:
     """Sort what was told by account and by who told it."""
     sorted_out: dict[Account, dict[str, list[Told]]] = defaultdict(lambda: defaultdict(list))
     for told in totals:
         account = Account(told.total.pair, told.total.epoch, told.total.country)
         sorted_out[account][told.topic.writer].append(told)
-    return Books(charter, heard, sorted_out)
+    return Books(charter, heard, sorted_out, granted)
 
 
 def _check_growth(account: Account, totals: Sequence[Told], findings: Findings) -> None:

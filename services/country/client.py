@@ -17,12 +17,14 @@ _PATIENCE = httpx.Timeout(10.0, read=1800.0)
 
 
 class NodeClient:
-    """Speaks to one node as one officer. Raises PeerUnreachable, InputInvalid, SettingsInvalid."""
+    """Speaks to one service as one officer. Raises PeerUnreachable, InputInvalid, SettingsInvalid.
+
+    `called` and `option` are what errors name the process that is spoken to, and the command's option with its address.
+    """
 
     def __init__(
         self, address: str, token: str, role: str | None = None, *, called: str = "node", option: str = "--node"
     ) -> None:
-        """`called` and `option`: what errors name the process that is spoken to, and the option with its address."""
         self._called, self._option = called, option
         headers = {"Authorization": f"Bearer {token}"} | ({"Samaki-Role": role} if role else {})
         try:

@@ -23,12 +23,13 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from events import generations
+from events import generations, introductions
 from events.charter import Charter, Topic
 from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
 from events.errors import NotYet, Refused
+from events.evidence import Evidence
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed, Item
 from events.model import other_country
 from events.post import Post
@@ -93,7 +94,7 @@ class Evaluations:
             if batches.open_count(tx, pair) >= OPEN_BATCHES or not self._may_ask(tx, pair):
                 return False
             generation = self._generation(pair, tx)
-            most = self._room(pair) // len(self._charter.slots)
+            most = self._room(pair, tx) // len(self._charter.slots)
             people = self._publications.approved(tx, country, most)
             inputs = self._inputs(tx, people)
         if not people:
@@ -149,17 +150,18 @@ class Evaluations:
         generation = active if oldest is None else min(oldest, active)
         return GenerationClosed(pair=pair, epoch=self._charter.matching_epoch, generation=generation)
 
-    def _room(self, pair: str) -> int:
+    def _room(self, pair: str, tx: Transaction) -> int:
         """Elements of one request: with cover always as many; without, no more than a day of both holders allows."""
         charter = self._charter
         if charter.cover:
             return charter.cover_evaluations
-        now = self._clock.now()
-        allowed = min(
-            sum(a.count for a in charter.standing(h, self._country, pair, now)) for h in charter.holders_of(pair)
-        )
-        allowed = 0 if pair in self._without_allowance else allowed
+        allowed = 0 if pair in self._without_allowance else self._allowed(pair, tx)
         return min(charter.batch_limit, charter.quota_per_day + allowed)
+
+    def _allowed(self, pair: str, tx: Transaction) -> int:
+        """What both of the pair's holders allow us beyond the daily quota now."""
+        holders, directory, now = self._charter.holders_of(pair), self._post.directory, self._clock.now()
+        return min(sum(a.count for a in directory.allowances(h, self._country, pair, now, tx)) for h in holders)
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
         """Not a stopped pair, and both holders have introduced their shares."""
@@ -172,7 +174,8 @@ class Evaluations:
         return [one for p in persons for one in recipes.inputs(canonical_of(p), slots, schema)]
 
     def _blind(self, pair: str, generation: int, people: tuple[UUID, ...], inputs: list[bytes | None]) -> Batch:
-        cover: list[bytes | None] = [None] * (self._room(pair) - len(inputs)) if self._charter.cover else []
+        room = self._charter.cover_evaluations if self._charter.cover else len(inputs)
+        cover: list[bytes | None] = [None] * (room - len(inputs))
         blinding = tokens.blind([*inputs, *cover])
         return Batch(
             uuid4(),
@@ -204,7 +207,7 @@ class Evaluations:
         waiting = batches.unsent(tx, pair, holder)
         batch = batches.load(tx, waiting, self._store_key) if waiting else None
         if batch is None:
-            cover = [secrets.token_bytes(32) for _ in range(self._room(pair))]
+            cover = [secrets.token_bytes(32) for _ in range(self._charter.cover_evaluations)]
             blinded = group.hash_to_group(cover, labels.TOKEN_TO_GROUP)
             generation = self._generation(pair, tx) or 0
             return _request(Batch(uuid4(), pair, self._charter.matching_epoch, generation, (), (), tuple(blinded)))
@@ -305,19 +308,22 @@ class Evaluations:
 
     def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
         """Name the holder, keep the evidence, put the people back in line, ask this pair no more."""
-        record = {
-            "charter_digest": self._digest.hex(),
-            "requester": self._country,
-            "holder": holder,
-            "purpose": "match",
-            "request": _request(batch).model_dump(mode="json"),
-            "answer": answer.model_dump(mode="json"),
-            "reason": reason,
-        }
+        now = self._clock.now()
         with self._db.transaction() as tx:
+            record = Evidence(
+                charter_version=self._charter.version,
+                charter_digest=self._digest.hex(),
+                requester=self._country,
+                holder=holder,
+                request=_request(batch),
+                answer=answer,
+                introduction=introductions.envelope_of(tx, batch.pair, batch.epoch, batch.generation, holder),
+                reason=reason,
+                found_at=now,
+            )
             tx.execute(
                 "INSERT INTO evidence (batch, holder, found_at, record) VALUES (?, ?, ?, ?)",
-                (str(batch.id), holder, self._clock.now().isoformat(), json.dumps(record)),
+                (str(batch.id), holder, now.isoformat(), record.model_dump_json()),
             )
             tx.execute(
                 "INSERT INTO stopped_pairs (pair, holder, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -345,10 +351,10 @@ class Evaluations:
             tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
 
     def evidence(self) -> list[dict[str, object]]:
-        """Every wrong answer and refusal that stopped a pair, with the request: what a holder can be held to."""
+        """Every wrong answer and refusal that stopped a pair, as events.evidence has them: oldest first."""
         with self._db.reading() as tx:
-            rows = tx.execute("SELECT holder, found_at, record FROM evidence ORDER BY found_at")
-        return [{"holder": holder, "found_at": at, **json.loads(record)} for holder, at, record in rows]
+            rows = tx.execute("SELECT record FROM evidence ORDER BY found_at, batch, holder")
+        return [json.loads(record) for (record,) in rows]
 
     def waits_for(self, tx: Transaction) -> dict[str, str]:
         """Pair -> why nothing is asked or answered there: for the operator."""

@@ -10,6 +10,7 @@ from keys.persons import open_persons
 from services.country import api, pages
 from services.country.node import Node
 from services.country.settings import CountrySettings
+from services.runtime import custody
 from services.runtime.errors import InputInvalid
 from services.runtime.logs import Log
 from services.runtime.loop import Pump
@@ -37,6 +38,7 @@ def create(node: Node, settings: CountrySettings, log: Log, pump: Pump) -> FastA
     app, sign_in = edge(settings, node.clock, log, pump, kit)
     api.add_routes(app, node, sign_in)
     pages.add_routes(app, node, sign_in, kit)
+    custody.add_routes(app, sign_in, kit, node.keys)
     return app
 
 

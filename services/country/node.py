@@ -30,6 +30,8 @@ from services.country.relay import AT_ONCE, Relay
 from services.country.tables import TABLES
 from services.country.upkeep import Upkeep
 from services.country.vault import Vault
+from services.runtime import custody
+from services.runtime.custody import KeyReport
 
 _SUBMISSION_BYTES: Final = 420
 """Most bytes of a linkage item beside its indices: what fixed sizes are computed from."""
@@ -75,6 +77,8 @@ class Node:
         self.charter = charter
         self.clock = clock
         self._db = database
+        self._ring = ring
+        self._persons = persons
         store_key = ring.primary("store").secret or b""
         vault = Vault(store_key, ring.primary("search").secret or b"")
         self._store = EventStore(database, Mapper(ring, persons))
@@ -216,6 +220,19 @@ class Node:
                 told=_one(tx, "SELECT COUNT(*) FROM matches"),
                 roomy_tick=int(roomy[0][0]) if roomy else -1,
                 post=post,
+            )
+
+    def keys(self) -> KeyReport:
+        """Every key that this node has or has heard of."""
+        with self._db.reading() as tx:
+            return custody.report(
+                self.country,
+                self.charter,
+                self._ring,
+                self._post.directory,
+                tx,
+                self.clock.now(),
+                persons=self._persons.living(),
             )
 
     def _uncollected(self, tx: Transaction) -> int:

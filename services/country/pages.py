@@ -24,6 +24,7 @@ LINKS = (
     Link("/cases", "Cases"),
     Link("/awaiting", "To sign"),
     Link("/matches", "Matches"),
+    Link("/keys", "Keys"),
 )
 STATES = {
     "asked": "waits for a focal point",

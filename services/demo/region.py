@@ -41,6 +41,12 @@ COUNTRY_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "operator": ("node-operations", (Role.NODE_OPERATOR,)),
     "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
 }
+HOLDER_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
+    "custodian": ("key-custody", (Role.KEY_CUSTODIAN,)),
+    "second-custodian": ("key-custody", (Role.KEY_CUSTODIAN,)),
+    "operator": ("secretariat", (Role.NODE_OPERATOR,)),
+    "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
+}
 OFFICE_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "analyst": ("secretariat", (Role.ANALYST,)),
     "custodian": ("key-custody", (Role.KEY_CUSTODIAN,)),
@@ -143,7 +149,8 @@ def party_ids(countries: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _staff(region: Region, party: str) -> None:
-    people = COUNTRY_STAFF if len(party) == 2 else OFFICE_STAFF
+    kind = region.charter.party(party).kind
+    people = {"country": COUNTRY_STAFF, "keyholder": HOLDER_STAFF, "matcher": OFFICE_STAFF}[kind]
     entries = []
     for staff, (organisation, roles) in people.items():
         token = new_token()

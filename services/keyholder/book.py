@@ -122,7 +122,7 @@ def waiting(tx: Transaction) -> int:
 def count(tx: Transaction, request: Request, limit: int, today: int) -> quota.Allow | quota.Deny:
     """Count a request against its country's day, if it fits; it is then owed an answer, whatever happens."""
     asked = request.asked
-    verdict = quota.ask(_window(tx, request.country, asked.pair), asked.n, limit, today)
+    verdict = quota.ask(window_of(tx, request.country, asked.pair), asked.n, limit, today)
     if isinstance(verdict, quota.Allow):
         day = verdict.window.day
         _keep_window(tx, request.country, asked.pair, verdict.window)
@@ -140,8 +140,8 @@ def spend(tx: Transaction, country: str, pair: str, limit: int, today: int) -> N
 
     A holder restored from a backup may have answered what it no longer knows.
     """
-    window = _window(tx, country, pair)
-    current = window if window.day >= today else quota.Window(today, 0)
+    window = window_of(tx, country, pair)
+    current = quota.on(window, today)
     _keep_window(tx, country, pair, quota.Window(current.day, max(current.spent, limit)))
     tx.execute(
         "INSERT INTO holder_written_off VALUES (?, ?, ?, ?) ON CONFLICT (country, pair, day) DO UPDATE SET"
@@ -310,7 +310,8 @@ def has_begun(tx: Transaction, name: str, span: int) -> bool:
     return bool(rows)
 
 
-def _window(tx: Transaction, country: str, pair: str) -> quota.Window:
+def window_of(tx: Transaction, country: str, pair: str) -> quota.Window:
+    """What a country has spent of a pair's share on the latest day seen."""
     rows = tx.execute("SELECT day, spent FROM holder_windows WHERE country = ? AND pair = ?", (country, pair))
     return quota.Window(*rows[0]) if rows else quota.Window(0, 0)
 

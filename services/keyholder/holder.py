@@ -7,12 +7,15 @@ What a holder never learns: who is behind an element, and whether two elements a
 blinded afresh.
 """
 
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from events.charter import Allowance, Charter, Topic
+import structlog
+
+from events.charter import Charter, Topic
 from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
@@ -21,11 +24,17 @@ from events.post import Post, PostStatus
 from events.stream import Stream
 from keys import dleq, group, quota, shares, sign
 from keys.ring import KeyRing
-from services.keyholder import book, requests
+from services.keyholder import alarms, allowances, book, requests
+from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
 from services.keyholder.refreshes import Refreshes
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
+from services.runtime import custody
+from services.runtime.custody import KeyReport, QuotaRow
+from services.runtime.inventory import Evaluations
+
+log = structlog.get_logger()
 
 AT_ONCE: Final = 2
 """Requests of one country that are answered in one round, so that a flood of one starves no other."""
@@ -61,6 +70,7 @@ class KeyHolder:
         self.shares = Shares(
             me, charter=charter, digest=digest, ring=ring, database=database, post=self._post, clock=clock
         )
+        self.allowances = Allowances(me, charter=charter, database=database, post=self._post, clock=clock)
         self.refreshes = Refreshes(
             me,
             charter=charter,
@@ -76,7 +86,7 @@ class KeyHolder:
 
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on its state can be read."""
-        self.database.create(book.TABLES)
+        self.database.create((*book.TABLES, *allowances.TABLES, *alarms.TABLES))
         self._post.create()
 
     def open(self) -> None:
@@ -89,8 +99,10 @@ class KeyHolder:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         self._refill()
         done = self._post.receive({"evaluate": self._take})
+        done += self.allowances.grant()
         done += sum(self._answer(country) for country in self._topics)
         done += self.refreshes.step()
+        done += self._tell_alarms()
         done += self._tell_totals()
         done += self._tidy()
         done += self._post.tick()
@@ -99,21 +111,41 @@ class KeyHolder:
 
     def limit(self, country: str, pair: str, tx: Transaction | None = None) -> int:
         """How many evaluations this country may ask of this pair's share today, with what is left of its allowances."""
-        daily, standing = self.charter.quota_per_day, self.allowances(country, pair)
-        if not standing:
-            return daily
-        since = min(day_of(a.valid_from) for a in standing)
-        today = day_of(self.clock.now())
+        daily, today = self.charter.quota_per_day, day_of(self.clock.now())
         with nullcontext(tx) if tx is not None else self.database.reading() as read:
+            standing = self.allowances.standing(country, pair, read)
+            if not standing:
+                return daily
+            since = min(day_of(a.valid_from) for a in standing)
             earlier = book.spent(read, country, pair, since=since, before=today)
         return quota.limit_of(daily, sum(a.count for a in standing), earlier)
 
-    def allowances(self, country: str, pair: str) -> tuple[Allowance, ...]:
-        """What was approved beyond the daily quota, and stands now."""
-        return self.charter.standing(self.me, country, pair, self.clock.now())
-
     def status(self) -> PostStatus:
         return self._post.status()
+
+    def keys(self) -> KeyReport:
+        """Every key that this holder has or has heard of, and its own count of quotas beside what others told."""
+        now = self.clock.now()
+        with self.database.reading() as tx:
+            own = tuple(self._own_quotas(tx, now))
+            counted = [
+                Evaluations(self.me, pair, self.charter.matching_epoch, sum(q.total for q in own if q.pair == pair))
+                for pair in self.shares.pairs
+            ]
+            found = custody.report(
+                self.me, self.charter, self._ring, self._post.directory, tx, now, evaluations=counted
+            )
+            return replace(found, quotas=(*own, *_of_others(found, self.me)))
+
+    def _own_quotas(self, tx: Transaction, now: datetime) -> Iterator[QuotaRow]:
+        today = day_of(now)
+        for used in book.usage(tx, self.charter.matching_epoch):
+            standing = self.allowances.standing(used.country, used.pair, tx)
+            yield QuotaRow(
+                holder=self.me, pair=used.pair, country=used.country, total=used.total,
+                most_in_a_day=used.most_in_a_day, per_day=self.charter.quota_per_day,
+                allowed_beyond=sum(a.count for a in standing), spent_today=used.spent if used.day >= today else 0,
+            )  # fmt: skip
 
     # ---- reading
 
@@ -179,6 +211,7 @@ class KeyHolder:
         limit = self.limit(country, pair)
         with self.database.transaction() as tx:
             verdict = book.count(tx, request, limit, day_of(self.clock.now()))
+            self._watch(tx, request, verdict, limit)
         if isinstance(verdict, quota.Allow):
             return None
         again = None if verdict.retry_day is None else _start_of(verdict.retry_day)
@@ -188,6 +221,13 @@ class KeyHolder:
             + ("today." if again else "any day: ask for less at once, or for an allowance."),
             again,
         )
+
+    def _watch(self, tx: Transaction, request: Request, verdict: quota.Allow | quota.Deny, limit: int) -> None:
+        """Write an alarm down where most of a day's limit is spent, or more than all of it was asked for."""
+        country, pair, now = request.country, request.asked.pair, self.clock.now()
+        window = quota.on(book.window_of(tx, country, pair), day_of(now))
+        if isinstance(verdict, quota.Deny) or alarms.is_due(window.spent, limit):
+            alarms.raise_once(tx, country, pair, window.day, spent=window.spent, limit=limit, at=now)
 
     def _evaluate(self, request: Request, blinded: list[group.Element]) -> None:
         asked = request.asked
@@ -283,6 +323,20 @@ class KeyHolder:
     def _tick(self) -> int:
         return self.charter.tick_at(self.clock.now())
 
+    def _tell_alarms(self) -> int:
+        """Into the log, each once; twice if we crash in between."""
+        with self.database.reading() as tx:
+            untold = alarms.untold(tx)
+        for alarm in untold:
+            log.warning(
+                "quota.alarm", holder=self.me, country=alarm.country, pair=alarm.pair, spent=alarm.spent,
+                limit=alarm.limit,
+            )  # fmt: skip
+        if untold:
+            with self.database.transaction() as tx:
+                alarms.told(tx, untold)
+        return len(untold)
+
     def _tell_totals(self) -> bool:
         """At the turn of each of the charter's spans: the totals that have changed.
 
@@ -309,6 +363,10 @@ class KeyHolder:
                 book.tidy(tx, self.charter.matching_epoch, today)
         self._seen["day"] = today
         return begun
+
+
+def _of_others(found: KeyReport, me: str) -> tuple[QuotaRow, ...]:
+    return tuple(row for row in found.quotas if row.holder != me)
 
 
 def _start_of(day: int) -> datetime:

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.keyholder import api, pages, views
 from services.keyholder.holder import KeyHolder
 from services.keyholder.settings import KeyHolderSettings
+from services.runtime import custody
 from services.runtime.errors import InputInvalid
 from services.runtime.logs import Log
 from services.runtime.loop import Pump
@@ -26,6 +27,7 @@ def create(holder: KeyHolder, settings: KeyHolderSettings, log: Log, pump: Pump)
     app, sign_in = edge(settings, holder.clock, log, pump, kit, counts=lambda: views.metrics(holder))
     api.add_routes(app, holder, sign_in)
     pages.add_routes(app, holder, sign_in, kit)
+    custody.add_routes(app, sign_in, kit, holder.keys)
     return app
 
 

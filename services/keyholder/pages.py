@@ -13,7 +13,7 @@ from services.runtime.pages import Link, Pages, when
 from services.runtime.signin import SignIn
 
 TEMPLATES = Path(__file__).parent / "templates"
-LINKS = (Link("/", "Key holder"), Link("/quotas", "Quotas"))
+LINKS = (Link("/", "Key holder"), Link("/quotas", "Quotas"), Link("/keys", "Keys"))
 
 
 def kit(holder: KeyHolder) -> Pages:
@@ -33,7 +33,8 @@ def add_routes(app: FastAPI, holder: KeyHolder, sign_in: SignIn, pages: Pages) -
         acting = sign_in.anyone(request)
         reads = acting is not None and acting.role in READERS
         today = [(q.pair, q.country, q.spent_today, q.limit_today) for q in views.quotas(holder)] if reads else None
-        return pages.render("home.html", here="/", acting=acting, health=views.health(holder), today=today)
+        alarms, health = views.alarms_today(holder) if reads else (), views.health(holder)
+        return pages.render("home.html", here="/", acting=acting, health=health, today=today, alarms=alarms)
 
     @app.get("/quotas")
     def show_quotas(acting: reader) -> Response:
@@ -46,4 +47,11 @@ def add_routes(app: FastAPI, holder: KeyHolder, sign_in: SignIn, pages: Pages) -
             for q in quotas
             for a in q.allowances
         ]
-        return pages.render("quotas.html", here="/quotas", acting=acting, used=used, allowed=allowed)
+        asked = [
+            (r.wish.pair, r.wish.country, r.wish.count, r.state, r.asked_by, ", ".join(r.custodians) or "nobody")
+            for r in holder.allowances.listed()
+        ]
+        alarms = views.alarms_today(holder)
+        return pages.render(
+            "quotas.html", here="/quotas", acting=acting, used=used, allowed=allowed, asked=asked, alarms=alarms
+        )

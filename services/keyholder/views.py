@@ -12,7 +12,8 @@ from events.charter import Allowance
 from events.clock import day_of
 from events.model import countries_of
 from events.post import PostStatus
-from services.keyholder import book
+from services.keyholder import alarms, book
+from services.keyholder.alarms import Alarm
 from services.keyholder.holder import KeyHolder
 
 
@@ -68,6 +69,7 @@ def metrics(holder: KeyHolder) -> dict[str, int]:
         "tick": well.post.tick,
         "ticks_behind": -1 if -1 in behind else max(behind, default=0),
         "streams_frozen": len(well.post.frozen),
+        "quota_alarms_today": len(alarms_today(holder)),
     }
 
 
@@ -76,21 +78,39 @@ def quotas(holder: KeyHolder) -> Sequence[Quota]:
     today = day_of(holder.clock.now())
     with holder.database.reading() as tx:
         used = {(u.pair, u.country): u for u in book.usage(tx, holder.charter.matching_epoch)}
+        standing = {
+            (pair, country): holder.allowances.standing(country, pair, tx)
+            for pair in holder.shares.pairs
+            for country in countries_of(pair)
+        }
     return [
-        _quota(holder, pair, country, used.get((pair, country)), today)
+        _quota(holder, pair, country, used.get((pair, country)), standing[pair, country], today)
         for pair in holder.shares.pairs
         for country in countries_of(pair)
     ]
 
 
-def _quota(holder: KeyHolder, pair: str, country: str, used: book.Usage | None, today: int) -> Quota:
+def alarms_today(holder: KeyHolder) -> Sequence[Alarm]:
+    """Which countries have used most of today's limit of which share."""
+    with holder.database.reading() as tx:
+        return alarms.listed(tx, day_of(holder.clock.now()))
+
+
+def _quota(
+    holder: KeyHolder,
+    pair: str,
+    country: str,
+    used: book.Usage | None,
+    allowances: tuple[Allowance, ...],
+    today: int,
+) -> Quota:
     return Quota(
         pair=pair,
         country=country,
         spent_today=used.spent if used and used.day >= today else 0,
         limit_today=holder.limit(country, pair),
         per_day=holder.charter.quota_per_day,
-        allowances=holder.allowances(country, pair),
+        allowances=allowances,
         total=used.total if used else 0,
         most_in_a_day=used.most_in_a_day if used else 0,
     )

@@ -14,6 +14,7 @@ from typing import Final
 from events.charter import Charter
 from events.clock import Clock, day_of
 from events.database import Transaction
+from events.directory import Directory
 from events.messages import AcceptedTotal
 from keys import quota
 
@@ -34,8 +35,9 @@ _LATE: Final = 1 / 30
 class Account:
     """Counts whole rows, of as many slots as the charter has."""
 
-    def __init__(self, charter: Charter, clock: Clock) -> None:
+    def __init__(self, charter: Charter, directory: Directory, clock: Clock) -> None:
         self._charter = charter
+        self._directory = directory
         self._clock = clock
         self._width = len(charter.slots)
 
@@ -102,7 +104,7 @@ class Account:
 
     def _limit_by(self, tx: Transaction, holder: str, country: str, pair: str) -> int:
         now, daily = self._clock.now(), self._charter.intake_per_day
-        standing = self._charter.standing(holder, country, pair, now)
+        standing = self._directory.allowances(holder, country, pair, now, tx)
         if not standing:
             return daily
         since = min(day_of(a.valid_from) for a in standing)

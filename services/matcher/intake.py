@@ -18,6 +18,7 @@ from typing import Final
 from events.charter import Charter
 from events.clock import Clock
 from events.database import Transaction
+from events.directory import Directory
 from events.messages import GrantChanged, Revocation, Submission
 from keys import labels, seal
 from keys.pepper import Pepper
@@ -46,19 +47,27 @@ AT_ONCE: Final = 200
 class Intake:
     """Works in the caller's transactions.
 
+    directory  what holders announced beyond their daily quotas
     peppers    matching epoch > the index's pepper
     store_key  seals the rows that wait
     """
 
     def __init__(
-        self, charter: Charter, *, index: Index, peppers: Mapping[int, Pepper], store_key: bytes, clock: Clock
+        self,
+        charter: Charter,
+        *,
+        index: Index,
+        directory: Directory,
+        peppers: Mapping[int, Pepper],
+        store_key: bytes,
+        clock: Clock,
     ) -> None:
         self._charter = charter
         self._index = index
         self._peppers = peppers
         self._store_key = store_key
         self._clock = clock
-        self.account = Account(charter, clock)
+        self.account = Account(charter, directory, clock)
 
     # ---- what comes
 

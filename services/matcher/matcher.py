@@ -56,7 +56,14 @@ class Matcher:
         peppers = {epoch: SecretPepper(_kept(ring, "pepper", f"{me}/pepper/{epoch}", clock))}
         self._index = Index(database, peppers, charter.slots)
         store_key = _kept(ring, "store", _DEFERRED_KEY, clock)
-        self._intake = Intake(charter, index=self._index, peppers=peppers, store_key=store_key, clock=clock)
+        self._intake = Intake(
+            charter,
+            index=self._index,
+            directory=self._post.directory,
+            peppers=peppers,
+            store_key=store_key,
+            clock=clock,
+        )
         self._telling = Telling(charter, self._post, clock)
         self._handlers = {"linkage": self._take_linkage, "cases": self._take_cases}
         self._size = notices.body_size(charter)

@@ -12,15 +12,14 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from events.base import Role
-from events.model import Hex32, Value
+from events.model import Hex32, StaffId, Value
 from services.runtime.errors import StaffInvalid
 
-StaffId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 MACHINES = frozenset({Role.NODE, Role.MATCHER})
 """Roles of software; nobody signs in with one."""
 

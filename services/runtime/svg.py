@@ -5,7 +5,7 @@ high contrast. Each has a title and a description for those who hear the page; s
 Positions stand in attributes: the content security policy allows no style attribute.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -15,6 +15,8 @@ _LABEL = 112
 _WIDTH = 480
 _CELL = 58
 _HEAD = 44
+_TIMES = 250
+_WIDE = 720
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,45 @@ def _cell(x: int, y: int, cell: Cell, most: int) -> Markup:
         '<rect class="chart-bar" x="{0}" y="{1}" width="{3}" height="{3}" rx="3" fill-opacity="{2}"/>'
         '<text class="chart-value" x="{4}" y="{5}" text-anchor="middle">{6}</text>'
     ).format(x, y, f"{shade:.2f}", _CELL - 4, x + 27, y + 32, shown)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One line of a timeline, from a time to another, both in any one unit. `due`: when it should have ended."""
+
+    label: str
+    start: float
+    end: float
+    due: float | None = None
+    is_open: bool = True
+    """Whether it goes on; else it is drawn faintly."""
+
+
+def timeline(key: str, title: str, description: str, spans: Sequence[Span], now: float) -> Markup:
+    """Bars on one axis of time, each in a frame up to where it is due, and a line at `now`."""
+    times = [t for s in spans for t in (s.start, s.end, s.due) if t is not None] + [now]
+    first, last = min(times), max(times)
+
+    def x(at: float) -> float:
+        return _TIMES + (_WIDE - _TIMES - 12) * (at - first) / ((last - first) or 1)
+
+    height = len(spans) * _ROW
+    parts = [_span(i * _ROW, span, x) for i, span in enumerate(spans)]
+    line = Markup('<line class="chart-axis" x1="{0}" y1="0" x2="{0}" y2="{1}"/>').format(_length(x(now)), height)
+    return _drawing(key, title, description, (_WIDE, height), [*parts, line])
+
+
+def _span(y: int, span: Span, x: Callable[[float], float]) -> Markup:
+    left, width = x(span.start), max(2.0, x(span.end) - x(span.start))
+    bar = Markup('<rect class="chart-bar" x="{}" y="{}" width="{}" height="18" rx="2" fill-opacity="{}"/>').format(
+        _length(left), y + 6, _length(width), "1" if span.is_open else "0.3"
+    )
+    frame = Markup()
+    if span.due is not None:
+        frame = Markup('<rect class="chart-frame" x="{}" y="{}" width="{}" height="18" rx="2"/>').format(
+            _length(left), y + 6, _length(max(2.0, x(span.due) - left))
+        )
+    return _name(_TIMES - 10, y + 19, "end", span.label) + bar + frame
 
 
 def _name(x: int, y: int, anchor: str, text: str) -> Markup:

@@ -4,6 +4,7 @@ And who is not is named: a stale generation answered as the new one, a share of 
 share that was moved by something else than was offered.
 """
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from attackers import guesses, is_found
 from refreshing import HOLDERS, PAIR
 from regions import person, regions_in
 
+from events.evidence import Evidence, Region, judge
 from events.messages import EvaluationAsked, EvaluationRefused
 from keys import refresh, shares
 from services.auditor import reading
@@ -168,6 +170,8 @@ def test_a_stale_generation_answered_as_the_new_one_is_named_and_kept_as_evidenc
     region.tick(2)
     (evidence,) = region.nodes["KH"].evaluations.evidence()
     assert (evidence["holder"], evidence["request"]["generation"]) == ("TH.holder", 1)
+    verdict = judge(Evidence.model_validate_json(json.dumps(evidence)), Region((region.charter,), region.digest))
+    assert verdict.charge == "wrong_answer"  # by the share that it introduced for that generation
     assert region.tokens("KH", "A")["TH"][0] == "approved"  # she waits; none of it is used
 
 

@@ -49,6 +49,8 @@ MAY = {
     ("GET", "/api/status"): {OPERATOR, REVIEWER},
     ("POST", "/api/pairs/{pair}/resumption"): {OPERATOR},
     ("GET", "/api/evidence"): {OPERATOR, REVIEWER},
+    ("GET", "/api/keys"): {OPERATOR, REVIEWER},
+    ("GET", "/keys"): {OPERATOR, REVIEWER},
     ("GET", "/cases"): {W, F, S},
     ("GET", "/cases/{case_id}"): {W, F, S},
     ("GET", "/awaiting"): {FOCAL},

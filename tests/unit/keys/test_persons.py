@@ -142,3 +142,12 @@ def test_what_is_no_store_of_ours_is_refused(path, opened):
 def test_a_missing_folder_is_told_by_path(tmp_path):
     with pytest.raises(RingDamaged, match="nowhere"):
         PersonKeys(tmp_path / "nowhere" / "persons.db", KEK)
+
+
+def test_who_has_a_key_is_counted_from_within_and_from_another_process_and_the_erased_are_not(opened, path):
+    keys, ids = opened(), [uuid4() for _ in range(3)]
+    keys.create(ids)
+    keys.destroy(ids[0])
+    assert (keys.living(), persons.living_in(path)) == (2, 2)
+    assert persons.living_in(path.with_name("none")) is None
+    assert not path.with_name("none").exists()

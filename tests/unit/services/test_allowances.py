@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from regions import START, LiveRegion, person
 
+from events.base import Actor, Role
 from events.charter import Allowance
+from services.keyholder.allowances import Wish
 
 DAY = 86_400.0
 
@@ -57,3 +59,30 @@ def test_what_was_not_drawn_stays_for_another_day(region: LiveRegion):
     region.approve("KH")
     region.tick(3)
     assert published(region) == 8
+
+
+def test_what_is_granted_later_lets_more_through_though_the_first_was_used_up(region: LiveRegion):
+    region.import_rows("KH", [person(f"K{i}", prs_IdentityNumber=f"K72904{i:02}") for i in range(12)])
+    region.approve("KH")
+    region.tick(3)
+    assert published(region) == 6  # 10 a day and 20 more: the charter's allowance is used up
+    for country in ("KH", "LA"):
+        approve(region, country, 25)
+    region.tick(3)
+    assert published(region) == 6  # what was put off to tomorrow waits until then
+    region.clock.advance(DAY)
+    region.tick(3)
+    assert published(region) == 12
+
+
+def approve(region: LiveRegion, country: str, count: int) -> None:
+    now, allowances = region.clock.now(), region.holders[country].allowances
+    wish = Wish(
+        country="KH", pair="KH-LA", count=count, valid_from=now, valid_until=now + timedelta(days=2), reason="more of it"
+    )
+    ann, ben = (
+        Actor(staff=name, organisation="key-custody", role=Role.KEY_CUSTODIAN) for name in ("ann", "ben")
+    )
+    name = allowances.ask(ann, wish)
+    allowances.approve(ann, name)
+    allowances.approve(ben, name)

@@ -4,10 +4,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from regions import LiveRegion, person
 
+from events.base import Actor, Role
 from events.database import open_database
 from events.messages import Evaluated
 from services.keyholder import views as holder_views
+from services.keyholder.allowances import Wish
 from services.matcher import views
 
 pytestmark = pytest.mark.postgres
@@ -61,3 +64,38 @@ def test_the_matcher_takes_tells_ends_and_counts(
     region.clock.advance(600)
     pass_ticks(region, kh, th, matcher)
     assert [t.count for _, t in kh.post.directory.totals()] == [6, 4]
+
+
+def test_a_holder_grants_alarms_and_shows_its_keys(
+    new_region, tmp_path, database, fake_country, open_holder, settle, elements
+):
+    region = new_region(tmp_path, quota_per_day=4)
+    asker, holder = fake_country(region, "KH"), open_holder(region, "TH.holder", database=database)
+    settle(asker, holder)
+    now = region.clock.now()
+    wish = Wish(
+        country="KH", pair="KH-TH", count=6, valid_from=now, valid_until=now + timedelta(days=1), reason="a file"
+    )
+    name = holder.allowances.ask(custodian("ann"), wish)
+    for staff in ("ann", "ben"):
+        holder.allowances.approve(custodian(staff), name)
+    settle(holder, asker)
+    asker.asks("TH.holder", elements(9))
+    settle(asker, holder)
+    assert [(a.spent, a.limit) for a in holder_views.alarms_today(holder)] == [(9, 10)]
+    assert {row.purpose for row in holder.keys().keys} >= {"signing", "sealing", "share", "pair key"}
+    assert [q.spent_today for q in holder.keys().quotas] == [9]
+    assert [row.under for row in holder.keys().keys if row.purpose == "pair key"] == [9]  # counted, not told yet
+
+
+def custodian(name: str) -> Actor:
+    return Actor(staff=name, organisation="key-custody", role=Role.KEY_CUSTODIAN)
+
+
+def test_a_node_counts_what_stands_under_its_keys(tmp_path, postgres_dsn):
+    with LiveRegion(tmp_path / f"r{uuid4().hex}", ("KH", "TH"), store=lambda party: postgres_dsn if party == "KH" else None) as live:
+        live.meet()
+        live.publish("KH", person("A"))
+        (row,) = [r for r in live.nodes["KH"].keys().keys if (r.party, r.id) == ("KH", "KH.store.1")]
+        assert row.counted == "events"
+        assert row.under > 0

@@ -1,0 +1,125 @@
+"""The sub-commands of `samaki keys`."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+keys = typer.Typer(no_args_is_help=True, help="Keys: their state and refresh, allowances, evidence against holders.")
+
+CharterFile = Annotated[
+    Path | None, typer.Option("--charter", envvar="SAMAKI_CHARTER", help="The region's signed charter.")
+]
+TokenFile = Annotated[Path, typer.Option(envvar="SAMAKI_TOKEN_FILE", help="File with your sign-in token.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@keys.command("evidence")
+def export_evidence(
+    node: Annotated[str, typer.Option(envvar="SAMAKI_NODE", help="Address of the country's node.")],
+    token_file: TokenFile,
+    out: Annotated[Path, typer.Option(help="The file to write; it must not be there yet.")],
+) -> None:
+    """Write a node's evidence against key holders into a file that can be shown to anybody."""
+    from services.custodian.evidence import export
+
+    export(node, token_file, out)
+
+
+@keys.command("verify-evidence")
+def verify_evidence(
+    file: Annotated[Path, typer.Argument(help="Evidence, as `samaki keys evidence` or a node's API gives it.")],
+    charter: CharterFile = None,
+    as_json: Json = False,
+) -> None:
+    """Judge evidence against a key holder from public keys alone. Exit code 0: it convicts; 1: it does not."""
+    from services.custodian.evidence import verify
+
+    if not verify(file, charter, as_json=as_json):
+        raise typer.Exit(1)
+
+
+Holder = Annotated[str, typer.Option(envvar="SAMAKI_HOLDER", help="Address of your key holder: http://127.0.0.1:PORT")]
+
+
+@keys.command("allow")
+def allow(
+    holder: Holder,
+    token_file: TokenFile,
+    country: Annotated[str, typer.Option(help="The country that may ask more.")],
+    pair: Annotated[str, typer.Option(help="Of which pair's share: KH-TH.")],
+    count: Annotated[int, typer.Option(min=1, help="Evaluations beyond the daily quota, once over the whole span.")],
+    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="In UTC.")],
+    reason: Annotated[str, typer.Option(help="Why; it is public, so it names no person.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="In UTC; by default from now."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask your own key holder to answer a country more for a time. Two of its custodians must approve."""
+    from services.custodian.allowances import ask
+
+    wish = {"country": country, "pair": pair, "count": count, "reason": reason}
+    ask(holder, token_file, wish, span=(since, until), as_json=as_json)
+
+
+@keys.command("approve")
+def approve(
+    allowance: Annotated[str, typer.Argument(metavar="ID", help="What `samaki keys allow` gave.")],
+    holder: Holder,
+    token_file: TokenFile,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Approve an allowance, as a custodian of this key holder. It stands when two have."""
+    from services.custodian.allowances import approve as run
+
+    run(holder, token_file, allowance, is_sure=is_sure, as_json=as_json)
+
+
+@keys.command("allowances")
+def allowances(holder: Holder, token_file: TokenFile, as_json: Json = False) -> None:
+    """What was asked for at a key holder, and who has approved it."""
+    from services.custodian.allowances import show
+
+    show(holder, token_file, as_json=as_json)
+
+
+@keys.command("refresh")
+def refresh(
+    token_file: TokenFile,
+    pair: Annotated[str | None, typer.Option(help="One pair, KH-TH; without it, all that the holder has.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Home folder of the key holder, if it runs here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_HOLDER", help="Address of the key holder: http://127.0.0.1:PORT")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Have the own key holder refresh its shares: new shares, the same keys. Shows each step until it is done."""
+    from services.custodian.refresh import address_of
+    from services.custodian.refresh import refresh as run
+
+    if not run(address_of(home, None if home else url), token_file, pair, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@keys.command("status")
+def status(
+    home: Annotated[
+        Path | None, typer.Option(envvar="SAMAKI_HOME", help="A party's own folder: its ring, and what it has heard.")
+    ] = None,
+    charter: CharterFile = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_BOOTSTRAP", help="Without --home: Kafka, to read keys.* there.")
+    ] = None,
+    kafka_ca: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_CA")] = None,
+    kafka_certificate: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_CERTIFICATE")] = None,
+    kafka_key: Annotated[Path | None, typer.Option(envvar="SAMAKI_KAFKA_KEY")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every key: version, state, age, period, who authorised it, what is due, what stands under it, use of quotas."""
+    from services.custodian.status import status as run
+
+    run(home, charter, bootstrap, tls=(kafka_ca, kafka_certificate, kafka_key), as_json=as_json)
