@@ -170,6 +170,10 @@ class Directory:
         """Whether a pair agrees no more."""
         return endings.is_ended(tx, self._charter, pair)
 
+    def agreed_from(self, pair: str) -> int:
+        """The matching epoch with which the agreement of a pair began: what tells it from an earlier one."""
+        return self._charter.agreed_from(pair)
+
     def allowances(
         self, holder: str, country: str, pair: str, at: datetime, tx: Transaction | None = None
     ) -> tuple[Allowance, ...]:

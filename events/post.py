@@ -153,6 +153,7 @@ class Post:
         self._keep_sealing_keys()
         announced = (t.name for t in self._inbox.topics.values() if t.family == "keys")
         self._unread = {name: self._stream.end(name, 0) for name in announced}
+        self._note_read()
 
     # ---- reading
 
@@ -161,9 +162,6 @@ class Post:
 
         Who was away, or was set back, waits for it before it uses a key: an agreement may have ended meanwhile.
         """
-        if self._unread:
-            positions = self._inbox.positions({"keys"}, ())
-            self._unread = {name: end for name, end in self._unread.items() if positions.get((name, 0), 0) < end}
         return not any(f"keys.{party}" in self._unread for party in parties)
 
     def receive(self, handlers: Mapping[str, Handler], limit: int = 500, wait: float = 0.0) -> int:
@@ -181,6 +179,7 @@ class Post:
         parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d, now) for d in delivered]
         with self._database.transaction() as tx:
             done = self._receiver.take(tx, parcels, handlers)
+        self._note_read()
         if done.heard_keys:
             self._paused.clear()  # they were not read in this round: perhaps they need wait no longer
         self._paused |= done.paused
@@ -306,6 +305,11 @@ class Post:
             )
 
     # ---- within
+
+    def _note_read(self) -> None:
+        if self._unread:
+            at = self._inbox.positions({"keys"}, ())
+            self._unread = {name: end for name, end in self._unread.items() if at.get((name, 0), 0) < end}
 
     def _put(
         self,

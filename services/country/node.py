@@ -20,6 +20,8 @@ from keys.persons import PersonKeys
 from keys.ring import KeyRing
 from services.country.decisions import Decisions
 from services.country.desk import Desk
+from services.country import endings
+from services.country.endings import EndedAgreement, Endings
 from services.country.evaluations import Evaluations
 from services.country.importer import Importer
 from services.country.notices import Notices
@@ -53,6 +55,8 @@ class NodeStatus:
     """Envelopes to the matcher, over all partitions: written, and confirmed by its signed heads."""
     told: int
     """Matches that this side was told."""
+    ended: list[EndedAgreement]
+    """Agreements that are over."""
     roomy_tick: int
     """The last tick whose notice had room to spare: every notice before it has come."""
     post: PostStatus
@@ -86,7 +90,7 @@ class Node:
             me=country, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
         records = Records(self._store, Projection(vault))
-        publications = Publications(country, charter, records, vault, clock)
+        publications = Publications(country, charter, self._post.directory, records, vault, clock)
         decisions = Decisions(records, vault)
         self.desk = Desk(
             charter,
@@ -118,7 +122,15 @@ class Node:
             store_key=store_key,
             clock=clock,
         )
-        self._relay = Relay(country, charter, self._store, records, vault)
+        self._relay = Relay(country, charter, self._post.directory, self._store, records, vault)
+        self.endings = Endings(
+            country,
+            database=database,
+            directory=self._post.directory,
+            records=records,
+            publications=publications,
+            clock=clock,
+        )
         self._notices = Notices(records, clock)
         self._upkeep = Upkeep(database, records, publications, decisions, clock)
         self._handlers = {"evaluated": self.evaluations.take, "notices": self._take_notices}
@@ -126,7 +138,7 @@ class Node:
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on people can command and read."""
         self._store.create()
-        self._db.create(TABLES)
+        self._db.create((*TABLES, *endings.TABLES))
         self._post.create()
 
     def open(self) -> None:
@@ -137,6 +149,7 @@ class Node:
     def step(self) -> bool:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         done = self._post.receive(self._handlers)
+        done += self.endings.step()
         done += self._upkeep.run()
         done += self.evaluations.settle()
         done += self.evaluations.ask()
@@ -218,6 +231,7 @@ class Node:
                 linkage_written=sum(p.seq + 1 for p in places),
                 linkage_confirmed=sum(p.acked + 1 for p in places),
                 told=_one(tx, "SELECT COUNT(*) FROM matches"),
+                ended=self.endings.listed(tx),
                 roomy_tick=int(roomy[0][0]) if roomy else -1,
                 post=post,
             )

@@ -44,6 +44,7 @@ REASONS = WHY | {
     "consent_over": "The consent is over.",
     "correction": "The identifiers were corrected; ask again.",
     "expired": "Their time was over.",
+    "agreement_ended": "The agreement with that country is over.",
     "unsafe": "They were taken out because that country had become unsafe.",
 }
 
