@@ -67,9 +67,12 @@ class Publications:
         self._records = records
         self._vault = vault
         self._clock = clock
-        self.partners = frozenset(other_country(pair, country) for pair in charter.pairs_of(country))
-        """The countries that this one has an agreement with."""
         self.signatures = Signatures(vault, Asked, "publish", "tell")
+
+    def partners(self, tx: Transaction) -> frozenset[str]:
+        """The countries that this one has an agreement with, which has not ended."""
+        pairs = frozenset(self._charter.pairs_of(self._country)) - self._directory.ended(tx).keys()
+        return frozenset(other_country(pair, self._country) for pair in pairs)
 
     # ---- two people
 
@@ -97,7 +100,7 @@ class Publications:
             Publication(
                 own=self._country,
                 towards=country,
-                pairs=[pair for pair in self._charter.pairs if not self._directory.is_ended(pair, tx)],
+                pairs=tuple(pair for pair in self._charter.pairs if not self._directory.is_ended(pair, tx)),
                 identifiers_held=person.record == "HELD" and not person.erased,
                 keeping=consents.stands("C2", act.at),
                 matching=consents.stands("C4", act.at),
@@ -327,11 +330,13 @@ class Publications:
                 self._end(tx, person_id, country, "correction")
 
     def of_person(self, tx: Transaction, act: Act, person_id: UUID) -> list[tuple[str, str, str]]:
-        """(country, state, reason) for each partner country: `none` and why where nothing was ever asked for."""
+        """(country, state, reason) for each country of the charter's pairs, those too whose agreement is over: `none`
+        and why where nothing was ever asked for.
+        """
         known = {country: (state, reason) for country, state, reason in self._rows(tx, person_id)}
         return [
             (c, *known.get(c, ("none", self._reason_against(tx, act, person_id, c) or "not_asked")))
-            for c in sorted(self.partners)
+            for c in sorted(other_country(pair, self._country) for pair in self._charter.pairs_of(self._country))
         ]
 
     def _rows(self, tx: Transaction, person_id: UUID) -> list[tuple[str, str, str]]:

@@ -171,6 +171,8 @@ class Matcher:
     def _fill(self, tx: Transaction, topic: Topic, _partition: int, tick: int) -> Fill:
         if topic.family != "notices" or topic.reader is None:
             return Fill()
+        if not self.endings.may_tell():
+            return Fill((), self._size)
         return Fill(notices.take(tx, topic.reader, self.charter.notices_per_tick, tick), self._size)
 
     def _tell_totals(self) -> bool:
