@@ -3,6 +3,7 @@
 from regions import LiveRegion
 
 from events.base import Actor, Role
+from events.envelope import read_body
 from services.keyholder.endings import Wish
 
 PAIR = "KH-TH"
@@ -34,6 +35,7 @@ def shares_alive(region: LiveRegion, holder: str, pair: str = PAIR) -> list[str]
 
 
 def said(region: LiveRegion, kind: str) -> list:
-    """All announcements of one kind, by whoever, in the order of parties."""
+    """All announcements of one kind, by whoever, in the order of parties. What a crash has sent twice is said once."""
     topics = [t.name for t in region.charter.topics if t.family == "keys"]
-    return [item for topic in topics for item in region.items(topic) if item.kind == kind]
+    envelopes = {envelope.hash: envelope for topic in topics for envelope in region.envelopes(topic)}
+    return [item for one in envelopes.values() for item in read_body("keys", one.box).items if item.kind == kind]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -103,6 +103,25 @@ def refresh(
 
     if not run(address_of(home, None if home else url), token_file, pair, as_json=as_json):
         raise typer.Exit(1)
+
+
+@keys.command("end")
+def end(
+    token_file: TokenFile,
+    pair: Annotated[str, typer.Option(help="The pair whose agreement ends: KH-TH.")],
+    reason: Annotated[Literal["withdrawn", "compromise", "law", "other"], typer.Option(help="Why; it is public.")],
+    home: Annotated[Path | None, typer.Option(help="Home folder of the key holder, if it runs here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_HOLDER", help="Address of the key holder: http://127.0.0.1:PORT")
+    ] = None,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: Json = False,
+) -> None:
+    """End a pair's agreement, by your side alone and for good. Two custodians of this key holder say so."""
+    from services.custodian.ending import end as run
+    from services.custodian.refresh import address_of
+
+    run(address_of(home, None if home else url), token_file, pair, reason, is_sure=is_sure, as_json=as_json)
 
 
 @keys.command("status")
