@@ -270,7 +270,7 @@ class Charter(Draft):
         to_me = [t for t in self.topics if t.reader == party]
         partners = {t.writer for t in to_me} | {t.reader for t in self.written_by(party) if t.reader}
         if party == "matcher":
-            partners |= {f"{country}.holder" for country in self.countries}
+            partners |= {p.id for p in self.parties if p.kind == "keyholder"}
         # Two holders of one pair refresh its key with each other, on their topics of keys.
         partners |= {h for pair in self.pairs if party in self.holders_of(pair) for h in self.holders_of(pair)}
         return (*(t for t in self.topics if t.family == "keys" and t.writer in partners | {party}), *to_me)
@@ -311,6 +311,14 @@ def own_holders(pair: str) -> tuple[str, str]:
     """The holders of a pair's two countries, who alone refresh its key."""
     first, second = countries_of(pair)
     return f"{first}.holder", f"{second}.holder"
+
+
+def share_generation(pair: str, holder: str, generation: int) -> int:
+    """The generation of the share that a holder uses in a generation of the pair's key.
+
+    An outside body's share takes no part in refreshes: it is the first one for a whole epoch.
+    """
+    return generation if holder in own_holders(pair) else 0
 
 
 def short_name(holder: str) -> str:

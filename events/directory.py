@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from events import allowances, endings, generations, introductions
-from events.charter import Allowance, Charter, own_holders
+from events.charter import Allowance, Charter, own_holders, share_generation
 from events.database import Database, Transaction
 from events.endings import Ended
 from events.errors import Refused
@@ -128,14 +128,10 @@ class Directory:
     def share(
         self, pair: str, epoch: int, holder: str, generation: int, tx: Transaction | None = None
     ) -> PublicShare | None:
-        """A holder's public share of this generation; None: not introduced.
-
-        An outside body's share is the same in all generations of an epoch: it takes no part in refreshes.
-        """
-        generation = generation if holder in own_holders(pair) else 0
+        """The public share that a holder uses in this generation; None: not introduced."""
         rows = self._rows(
             "SELECT public FROM directory_shares WHERE pair = ? AND epoch = ? AND generation = ? AND holder = ?",
-            (pair, epoch, generation, holder),
+            (pair, epoch, share_generation(pair, holder, generation), holder),
             tx,
         )
         return PublicShare(pair, epoch, generation, holder, bytes.fromhex(rows[0][0])) if rows else None

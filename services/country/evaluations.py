@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from events import generations, introductions
-from events.charter import Charter, Topic
+from events.charter import Charter, Topic, share_generation
 from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
@@ -316,7 +316,7 @@ class Evaluations:
 
     def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
         """Name the holder, keep the evidence, put the people back in line, ask this pair no more."""
-        now = self._clock.now()
+        now, generation = self._clock.now(), share_generation(batch.pair, holder, batch.generation)
         with self._db.transaction() as tx:
             record = Evidence(
                 charter_version=self._charter.version,
@@ -325,7 +325,7 @@ class Evaluations:
                 holder=holder,
                 request=_request(batch),
                 answer=answer,
-                introduction=introductions.envelope_of(tx, batch.pair, batch.epoch, batch.generation, holder),
+                introduction=introductions.envelope_of(tx, batch.pair, batch.epoch, generation, holder),
                 reason=reason,
                 found_at=now,
             )

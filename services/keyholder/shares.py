@@ -12,7 +12,7 @@ tombstones stay in the ring.
 from collections.abc import Collection
 
 from events import generations
-from events.charter import Charter, own_holders
+from events.charter import Charter, own_holders, share_generation
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.messages import ShareIntroduced
@@ -63,7 +63,7 @@ class Shares:
 
     def of(self, pair: str, generation: int) -> Share:
         """The share to evaluate with. Raises UnknownKey."""
-        share = self._drawn.get((pair, generation if self.refreshes(pair) else 0))
+        share = self._drawn.get((pair, share_generation(pair, self._me, generation)))
         if share is None:
             raise UnknownKey(f"{self._me} has no share of {pair} of generation {generation}.")
         return share
