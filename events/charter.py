@@ -228,7 +228,8 @@ class Charter(Draft):
                 if len(set(places)) != len(places):
                     raise ValueError(f"the retired key {key.id} names a stream twice")
                 # By form: a stream of a pair that ended since is none of the topics any more, and stays named.
-                if not all(re.fullmatch(_WRITTEN[party.kind].format(short_name(party.id)), topic) for topic, _ in places):
+                form = _WRITTEN[party.kind].format(short_name(party.id))
+                if not all(re.fullmatch(form, topic) for topic, _ in places):
                     raise ValueError(f"the retired key {key.id} names a topic that {party.id} does not write")
 
     @property

@@ -85,7 +85,7 @@ class Directory:
         match item:
             case SealingKeyIntroduced():
                 self._learn_sealing(tx, writer, item)
-            case ShareIntroduced() | RefreshOffered() | RefreshRevealed() if item.pair in self._charter.ended_pairs:
+            case ShareIntroduced() | RefreshOffered() | RefreshRevealed() if self._is_former(item.pair, item.epoch):
                 pass  # said while they agreed: it is no offence, and counts no more
             case ShareIntroduced():
                 self._learn_share(tx, writer, item)
@@ -231,6 +231,10 @@ class Directory:
             raise Refused("not_a_holder", f"{writer} holds no share of the pair {item.pair}.")
         if item.holder != writer:
             raise Refused("not_its_own", f"{writer} introduced or refreshed a share in another holder's name.")
+
+    def _is_former(self, pair: str, epoch: int) -> bool:
+        """Whether an epoch is of an agreement that the charter has ended, whether they agree again or not."""
+        return pair in self._charter.ended_pairs or epoch < self._charter.agreed_from(pair)
 
     def _is_over(self, tx: Transaction, writer: str, pair: str) -> bool:
         """Whether what is new of a pair counts no more. Raises Refused: by the word of its very writer.

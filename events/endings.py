@@ -26,6 +26,8 @@ TABLES: Final = (
 FOLLOWING: Final[frozenset[EndReason]] = frozenset({"other_side", "charter"})
 """Reasons of a holder that only follows: the other side, or all members in the charter, have ended it."""
 CUSTODIANS: Final = 2
+_AHEAD: Final = 64
+"""Epochs that a pair's key may be ahead of the charter's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,12 @@ def has_said(tx: Transaction, charter: Charter, party: str, pair: str) -> bool:
     )
 
 
+def newest_epoch(tx: Transaction, charter: Charter, pair: str) -> int:
+    """The newest epoch that a pair's key has had: the one that an end names, so that it is the end of all before."""
+    rows = tx.execute("SELECT MAX(epoch) FROM directory_shares WHERE pair = ?", (pair,))
+    return max(charter.matching_epoch, int(rows[0][0] or 0))
+
+
 def said_by(tx: Transaction, party: str) -> list[Item]:
     """What a party has to say again of ends when its stream begins anew: all, for ever."""
     return list(_items(tx, party))
@@ -108,7 +116,7 @@ def _keep(
     tx: Transaction, charter: Charter, writer: str, item: AgreementEnded | AgreementDropped
 ) -> AgreementEnded | AgreementDropped:
     """What stands afterwards: this, or what was there before."""
-    if not 1 <= item.epoch <= charter.matching_epoch:
+    if not 1 <= item.epoch < charter.matching_epoch + _AHEAD:
         raise Refused("no_such_epoch", f"{writer} speaks of epoch {item.epoch} of {item.pair}: it has not come.")
     place = (item.pair, item.epoch, writer)
     row = (*place, item.kind, item.at.isoformat(), item.model_dump_json())

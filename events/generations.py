@@ -1,9 +1,10 @@
 """The generations of pairs' keys: who offered what to a refresh, and which generation is active.
 
-A generation after the first is active once the holders of both countries have introduced their shares of it, and each share is the
-former one moved by exactly what both had offered (keys.refresh): so K is unchanged, and a holder that moves its share
-otherwise has made no key. Found out as soon as the last piece is learned, in whatever order two holders' streams are
-read. Until then, and if one of the two never answers, the former generation is the active one.
+A generation after the first is active once the holders of both countries have introduced their shares of it, and each
+share is the former one moved by exactly what both had offered (keys.refresh): so K is unchanged, and a holder that
+moves its share otherwise has made no key. An outside body's share stays as it is. Found out as soon as the last piece
+is learned, in whatever order two holders' streams are read. Until then, and if one of the two never answers, the former
+generation is the active one.
 
 Refuses an offer in another's name, a second one for one place, and a part revealed that was not offered.
 """

@@ -146,7 +146,9 @@ class AgreementEnded(Value):
 
 
 class AgreementDropped(Value):
-    """The matcher has dropped every row and untold match of a pair. Its own word: the destroyed share is what binds it."""
+    """The matcher has dropped every row and match of a pair. Its own word: what makes rows worthless is the destroyed
+    share.
+    """
 
     kind: Literal["agreement_dropped"] = "agreement_dropped"
     pair: PairName

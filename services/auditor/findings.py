@@ -47,7 +47,8 @@ WHAT: Final[dict[str, str]] = {
     "share_kept": "{holder} has not said that it destroyed its share of {pair}, which ended at {at}, and is alive",
     "rows_kept": "the matcher has not said that it dropped the rows of {pair}, which ended at {at}, and is alive",
     "dropped_unasked": "the matcher dropped the rows of {pair}, which nobody has ended",
-    "counted_after_end": "{who} counts {count} of {country} for {pair}, more than when it had ended, at {at}: it goes on",
+    "counted_after_end": "{who} counts {count} of {country} for {pair}, more than when it had ended, at {at}: it goes "
+    "on",
     # totals
     "total_fell": "the {kind} of {country} for {pair}, epoch {key_epoch}, fell from {before} to {after}: it only grows",
     "over_quota": "{holder} evaluated {count} for {country} and {pair} in {days}; the charter allows {allowed}",

@@ -34,7 +34,7 @@ def root(
 @charter.command("key")
 def key(
     home: Annotated[Path, typer.Argument(help="The party's home folder; made if it is not there.")],
-    party: Annotated[str | None, typer.Option(help="KH, KH.holder, Witness.holder or matcher; by default the folder's name.")] = None,
+    party: Annotated[str | None, typer.Option(help="KH, KH.holder or matcher; by default the folder's name.")] = None,
     kek: Annotated[str | None, typer.Option(envvar="SAMAKI_KEK", help=f"The ring's key: {Places}.")] = None,
     days: Annotated[int, typer.Option(min=1, max=366, help="How long the key signs.")] = 365,
 ) -> None:
@@ -78,7 +78,7 @@ def join(
     files: Files = None,
     pairs: Pairs = None,
     third: Annotated[
-        list[str] | None, typer.Option(help="A pair and the outside body's holder of a third share: KH-TH=Witness.holder")
+        list[str] | None, typer.Option(help="A third share of a pair's key, with an outside body: KH-TH=Witness.holder")
     ] = None,
 ) -> None:
     """Add members, parties' keys, pairs and third shares to a draft."""

@@ -78,7 +78,7 @@ def with_pairs(draft: Draft, pairs: Iterable[str]) -> Draft:
     agreed = {pair_of(*pair.split("-")) for pair in wanted} | set(draft.pairs)
     ended = tuple(pair for pair in draft.ended_pairs if pair not in agreed)
     again = sorted(agreed & {*draft.ended_pairs})
-    if again and draft.matching_epoch < 2:  # noqa: PLR2004  the first epoch is nobody's second
+    if again and draft.matching_epoch < 2:
         raise CharterInvalid(f"{again[0]} ended, and agrees again only in a new matching epoch: raise matching_epoch.")
     kept = tuple(one for one in draft.agreed_again if one.pair not in again)
     return draft.model_copy(update={
@@ -179,7 +179,7 @@ def _validated(fields: Mapping[str, Any], rules: Mapping[str, Any]) -> Draft:
 def _country_of(party: str) -> str | None:
     """Whose party it is; None: of the region, or an outside body's."""
     country = party.removesuffix(".holder")
-    return country if len(country) == 2 else None  # noqa: PLR2004  ISO 3166 alpha-2
+    return country if len(country) == 2 else None
 
 
 def _kind(party: str) -> Literal["country", "keyholder", "matcher"]:

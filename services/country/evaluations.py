@@ -234,7 +234,7 @@ class Evaluations:
             batches.keep_refusal(tx, holder, item, day_of(self._clock.now()))
 
     def settle(self) -> int:
-        """Finish every batch that all its holders have answered; look at refusals, and ask again whose time has come."""
+        """Finish every batch that all holders have answered; look at refusals, and ask again whose time has come."""
         now = self._clock.now().isoformat()
         with self._db.reading() as tx:
             refused = [(batches.load(tx, one.batch, self._store_key), one) for one in batches.refused(tx)]

@@ -18,9 +18,9 @@ from events.store import EventStore
 from events.stream import Stream
 from keys.persons import PersonKeys
 from keys.ring import KeyRing
+from services.country import endings
 from services.country.decisions import Decisions
 from services.country.desk import Desk
-from services.country import endings
 from services.country.endings import EndedAgreement, Endings
 from services.country.evaluations import Evaluations
 from services.country.importer import Importer

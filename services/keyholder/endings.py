@@ -25,7 +25,7 @@ from events.base import Actor, Role
 from events.charter import Charter
 from events.clock import Clock
 from events.database import Database, Transaction
-from events.endings import CUSTODIANS, has_said
+from events.endings import CUSTODIANS, has_said, newest_epoch
 from events.errors import Refused
 from events.messages import AgreementEnded, EndReason
 from events.model import PairName, Value
@@ -40,7 +40,7 @@ OwnReason = Literal["withdrawn", "compromise", "law", "other"]
 PATIENCE: Final = timedelta(days=7)
 """A second custodian says the same by then, or the first one's word lapses."""
 TABLES: Final = (
-    # state: asked | decided, by two | ended, and announced. reason, of the first who asked
+    # epoch: with which the agreement began. state: asked | decided, by two | ended, and announced
     """CREATE TABLE IF NOT EXISTS holder_endings (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL,
         PRIMARY KEY (pair, epoch))""",
@@ -104,7 +104,7 @@ class Endings:
         return ending
 
     def listed(self) -> Sequence[Ending]:
-        """All that custodians asked for in this epoch."""
+        """All that custodians asked for, of the agreements that stand or ended last."""
         with self._db.reading() as tx:
             return self._read(tx)
 
@@ -143,7 +143,8 @@ class Endings:
         with self._db.transaction() as tx:
             ended = self._ended(tx, pair)
             self._post.announce(tx, ended)
-            tx.execute("UPDATE holder_endings SET state = 'ended' WHERE pair = ? AND epoch = ?", (pair, self._epoch))
+            place = (pair, self._charter.agreed_from(pair))
+            tx.execute("UPDATE holder_endings SET state = 'ended' WHERE pair = ? AND epoch = ?", place)
         log.warning("agreement.ended", pair=pair, reason=ended.reason)
         return True
 
@@ -152,7 +153,7 @@ class Endings:
         following: EndReason = "charter" if pair in self._charter.ended_pairs else "other_side"
         return AgreementEnded(
             pair=pair,
-            epoch=self._epoch,
+            epoch=newest_epoch(tx, self._charter, pair),
             holder=self._me,
             at=self._clock.now(),
             reason=own.reason if own else following,
@@ -161,12 +162,8 @@ class Endings:
 
     # ---- what custodians said
 
-    @property
-    def _epoch(self) -> int:
-        return self._charter.matching_epoch
-
     def _add(self, tx: Transaction, by: Actor, wish: Wish) -> None:
-        place = (wish.pair, self._epoch)
+        place = (wish.pair, self._charter.agreed_from(wish.pair))
         for before in self._read(tx, wish.pair):
             if before.state == "lapsed":
                 tx.execute("DELETE FROM holder_endings WHERE pair = ? AND epoch = ?", place)
@@ -185,13 +182,14 @@ class Endings:
             tx.execute("UPDATE holder_endings SET state = 'decided' WHERE pair = ? AND epoch = ?", place)
 
     def _read(self, tx: Transaction, pair: str | None = None) -> list[Ending]:
-        rows = tx.execute("SELECT pair, reason, state FROM holder_endings WHERE epoch = ? ORDER BY pair", (self._epoch,))
-        return [self._ending(tx, *row) for row in rows if pair in {None, row[0]}]
+        rows = tx.execute("SELECT pair, epoch, reason, state FROM holder_endings ORDER BY pair")
+        standing = [row for row in rows if row[1] == self._charter.agreed_from(row[0]) and pair in {None, row[0]}]
+        return [self._ending(tx, *row) for row in standing]
 
-    def _ending(self, tx: Transaction, pair: str, reason: EndReason, state: State) -> Ending:
+    def _ending(self, tx: Transaction, pair: str, epoch: int, reason: EndReason, state: State) -> Ending:
         words = tx.execute(
             "SELECT staff, at FROM holder_ending_words WHERE pair = ? AND epoch = ? ORDER BY at, staff",
-            (pair, self._epoch),
+            (pair, epoch),
         )
         asked_at = datetime.fromisoformat(words[0][1])
         is_late = state == "asked" and self._clock.now() >= asked_at + PATIENCE

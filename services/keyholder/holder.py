@@ -189,7 +189,8 @@ class KeyHolder:
         Not before all is read that the pairs' holders had said, we ourselves too, when we opened: a holder that was
         away, or is restored from a backup, may have shares of an agreement that is over.
         """
-        holders = {h for pair in self.shares.pairs if country in countries_of(pair) for h in self.charter.holders_of(pair)}
+        pairs = [pair for pair in self.shares.pairs if country in countries_of(pair)]
+        holders = {holder for pair in pairs for holder in self.charter.holders_of(pair)}
         if self._post.directory.sealing_key(country, self.clock.now()) is None or not self._post.is_current(*holders):
             return 0
         done = 0

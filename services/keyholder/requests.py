@@ -42,7 +42,7 @@ def form_refusal(
     if asked.pair not in charter.pairs or not _fits(asked.pair, requester, holder, charter):
         return Refusal("not_your_pair", f"{holder} holds no share of {asked.pair} that {requester} may ask with.")
     if asked.pair not in pairs:
-        return Refusal("agreement_ended", f"The agreement of {asked.pair} is over: {holder} has no share of it any more.")
+        return Refusal("agreement_ended", f"The agreement of {asked.pair} is over: {holder} has no share any more.")
     if asked.epoch != charter.matching_epoch:
         return Refusal(
             "unknown_epoch", f"Tokens are made in epoch {charter.matching_epoch}, not {asked.epoch}: evaluate again."

@@ -1,4 +1,4 @@
-"""Agreements that ended: everything that the matcher has of such a pair goes at once, and nobody is told of it any more.
+"""Agreements that ended: all that the matcher has of such a pair goes at once, and nobody is told of it any more.
 
 Rows, what they stood on, matches that were found, notices that had not left, rows that waited for another day: all in
 one transaction, with the announcement that it is done. If we crash before it commits, nothing is gone and nothing is
@@ -23,7 +23,7 @@ import structlog
 from events.charter import Charter
 from events.clock import Clock
 from events.database import Database, Transaction
-from events.endings import has_said
+from events.endings import has_said, newest_epoch
 from events.messages import AgreementDropped
 from events.post import Post
 from keys import labels, seal
@@ -31,7 +31,7 @@ from keys import labels, seal
 log = structlog.get_logger()
 
 TABLES: Final = (
-    # opening: what opens the commitment that was announced, sealed; '' where nothing was announced
+    # epoch: with which the agreement began; opening: what opens the commitment that was announced, sealed
     """CREATE TABLE IF NOT EXISTS matcher_dropped (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, opening BLOB NOT NULL, PRIMARY KEY (pair, epoch))""",
 )
@@ -40,7 +40,9 @@ _BY_HANDLE: Final = (
     "DELETE FROM matcher_heard WHERE handle IN (SELECT handle FROM matcher_deferred WHERE pair = ?)",
     "DELETE FROM matcher_notices WHERE match_ref IN (SELECT match_ref FROM found WHERE pair = ?)",
 )
-_BY_PAIR: Final = ("slots", "changed_values", "hot_values", "grounds", "found", "handles", "matcher_deferred", "matcher_taken")
+_BY_PAIR: Final = (
+    "slots", "changed_values", "hot_values", "grounds", "found", "handles", "matcher_deferred", "matcher_taken",
+)  # fmt: skip
 """Tables of the index, of what was found and of the intake, with a column of the pair."""
 
 
@@ -57,7 +59,8 @@ class Endings:
     def step(self) -> int:
         """Drop what is due. Returns of how many pairs."""
         with self._db.reading() as tx:
-            due = [pair for pair in self._post.directory.ended(tx) if _is_there(tx, pair) or not self._is_said(tx, pair)]
+            ended = self._post.directory.ended(tx)
+            due = [pair for pair in ended if _is_there(tx, pair) or not self._is_said(tx, pair)]
         done = 0
         for pair in due:
             with self._db.transaction() as tx:
@@ -65,15 +68,14 @@ class Endings:
         return done
 
     def may_tell(self) -> bool:
-        """Whether all is read that had been announced when we opened: an agreement may have ended while we were away."""
+        """Whether all is read that holders had announced when we opened: an agreement may have ended meanwhile."""
         holders = {holder for pair in self._charter.pairs for holder in self._charter.holders_of(pair)}
         return self._post.is_current(*holders)
 
     def opening(self, tx: Transaction, pair: str) -> dict[str, object] | None:
         """Salt and handles behind the commitment of this pair, for whoever inspects the matcher."""
-        rows = tx.execute(
-            "SELECT opening FROM matcher_dropped WHERE pair = ? AND epoch = ?", (pair, self._charter.matching_epoch)
-        )
+        place = (pair, self._charter.agreed_from(pair))
+        rows = tx.execute("SELECT opening FROM matcher_dropped WHERE pair = ? AND epoch = ?", place)
         for (box,) in rows:
             opened: dict[str, object] = json.loads(seal.unseal(self._store_key, bytes(box), pair.encode()))
             return opened
@@ -103,11 +105,11 @@ class Endings:
         """Once, and not before our own topic is read: a matcher that was set back may have said it."""
         if self._is_said(tx, pair) or not self._post.is_current("matcher"):
             return False
-        salt, epoch = secrets.token_bytes(32), self._charter.matching_epoch
+        salt, epoch = secrets.token_bytes(32), newest_epoch(tx, self._charter, pair)
         opening = json.dumps({"salt": salt.hex(), "handles": list(handles)}).encode()
         tx.execute(
             "INSERT INTO matcher_dropped VALUES (?, ?, ?)",
-            (pair, epoch, seal.seal(self._store_key, opening, pair.encode())),
+            (pair, self._charter.agreed_from(pair), seal.seal(self._store_key, opening, pair.encode())),
         )
         digest = commitment(salt, pair, handles).hex()
         self._post.announce(

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 from ending import HOLDERS, PAIR, ask_end, left_at_matcher, said, shares_alive
-from mortal import Fuse, Killed, MortalJob, MortalRing, killed_at_each
+from mortal import Fuse, MortalJob, killed_at_each
 from regions import person, regions_in
 
 from keys.ring import KeyRing

@@ -60,7 +60,8 @@ def end(region: LiveRegion, country: str = "KH") -> None:
 
 
 def test_two_custodians_of_one_side_end_it_for_everybody_and_for_no_other_pair(region):
-    assert region.matches("KH") and left_at_matcher(region)
+    assert region.matches("KH")
+    assert left_at_matcher(region)
     end(region)
     assert [shares_alive(region, holder) for holder in HOLDERS] == [[], []]
     assert left_at_matcher(region) == {}
@@ -73,7 +74,8 @@ def test_two_custodians_of_one_side_end_it_for_everybody_and_for_no_other_pair(r
         assert [(e.pair, e.said_by, e.reason, e.is_done) for e in region.nodes[cc].status().ended] == [
             (PAIR, "KH.holder", "withdrawn", True)
         ]
-    assert shares_alive(region, "KH.holder", "KH-LA") and left_at_matcher(region, "KH-LA")
+    assert shares_alive(region, "KH.holder", "KH-LA")
+    assert left_at_matcher(region, "KH-LA")
     assert region.tokens("KH", "K2")["LA"] == ("published", "")
     assert all(not party._post.status().refused for party in region.parties.values())
 
@@ -102,7 +104,9 @@ def test_one_custodian_alone_ends_nothing_nor_says_it_twice_nor_does_another_rol
     assert [one.state for one in endings.listed()] == ["lapsed"]
     endings.ask(custodian("custodian-2"), wish)  # a week later: the first word counts no more
     region.tick(2)
-    assert shares_alive(region, "KH.holder") and left_at_matcher(region) and not said(region, "agreement_ended")
+    assert shares_alive(region, "KH.holder")
+    assert left_at_matcher(region)
+    assert not said(region, "agreement_ended")
 
 
 def test_the_former_share_of_the_side_that_stopped_makes_and_opens_nothing(region):
@@ -162,7 +166,8 @@ def test_nobody_ends_an_agreement_that_is_not_his_or_in_anothers_name(region, wr
         post._put(tx, post._keys_topic, [ended], partition=0, tick=None, size=None, to=None)
     assert refused.value.code == code
     region.tick(3)
-    assert all(shares_alive(region, h) for h in HOLDERS) and left_at_matcher(region)
+    assert all(shares_alive(region, h) for h in HOLDERS)
+    assert left_at_matcher(region)
     assert region.nodes["KH"]._post.status().refused[code] == 1
 
 

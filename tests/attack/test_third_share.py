@@ -60,8 +60,7 @@ def rows_opened(region, *secrets: bytes) -> int:
 
 
 def _canonical(region):
-    node, case = region.nodes["KH"], region.file("KH", "K1")
-    return canonical_of(case.person)
+    return canonical_of(region.file("KH", "K1").person)
 
 
 def test_a_pair_with_three_shares_matches_and_each_holder_is_asked(region):
