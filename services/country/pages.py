@@ -77,6 +77,7 @@ def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
             acting=acting,
             post=status.post,
             work=status if operator else None,
+            ended=status.ended if acting is not None else (),
             behind=[(topic, max(0, tick - last)) for topic, last in status.post.ticks.items()],
             charter=node.charter,
             now=now,
