@@ -3,6 +3,7 @@ whoever is restored from a backup or was away, and nobody ends it in another's n
 """
 
 import shutil
+from uuid import uuid4
 
 import pytest
 from ending import HOLDERS, PAIR, ask_end, custodian, left_at_matcher, said, shares_alive
@@ -10,7 +11,8 @@ from regions import LiveRegion, person, regions_in
 
 from events.base import Role
 from events.errors import Refused
-from events.messages import AgreementEnded
+from events.messages import AgreementEnded, EvaluationAsked
+from keys import group, labels
 from services.keyholder.endings import PATIENCE, Wish
 from services.matcher.endings import commitment
 
@@ -138,6 +140,102 @@ def test_a_party_restored_from_a_backup_of_before_the_end_ends_it_again(region, 
     assert notices(region) == told
     assert len([i for i in region.items("evaluated.TH.KH") if i.kind == "evaluated"]) == answers
     assert [len(said(region, kind)) for kind in ("agreement_ended", "agreement_dropped")] == statements
+
+
+class Withholding:
+    """A carrier that is late with some topics, until it is let go."""
+
+    def __init__(self, inner) -> None:
+        self.inner, self.topics = inner, set()
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+    def read(self, positions, *args):
+        return self.inner.read({place: at for place, at in positions.items() if place[0] not in self.topics}, *args)
+
+
+@pytest.fixture
+def late(region, tmp_path):
+    """(party, topics) -> the party restored from before the end, on a carrier that is late with these topics."""
+
+    def make(party: str, *topics: str) -> Withholding:
+        back_up(region, party, tmp_path / "backup")
+        end(region)
+        region.kill(party)
+        carrier = Withholding(region.stream)  # at the start it gives back the end of what the party itself had written
+        region.wrap = lambda _party, database, _stream: (database, carrier)
+        restore(region, party, tmp_path / "backup")
+        carrier.topics |= set(topics)
+        return carrier
+
+    return make
+
+
+def keys_of(*parties: str) -> list[str]:
+    return [f"keys.{party}" for party in parties]
+
+
+def test_a_restored_matcher_tells_nobody_before_it_has_read_what_holders_had_said(region, late):
+    told = notices(region)
+    carrier = late("matcher", *keys_of(*HOLDERS))
+    region.tick(3)
+    assert left_at_matcher(region)
+    assert notices(region) == told
+    carrier.topics.clear()
+    region.tick(2)
+    assert left_at_matcher(region) == {}
+    assert notices(region) == told
+
+
+def test_a_restored_holder_answers_nothing_before_it_has_read_what_it_had_said_itself(region, late):
+    carrier = late("KH.holder", *keys_of(*HOLDERS))
+    holder = region.holders["KH"]
+    (element,) = group.hash_to_group([b"a guess"], labels.TOKEN_TO_GROUP)
+    asked = EvaluationAsked(batch=uuid4(), pair=PAIR, epoch=1, generation=0, purpose="match", n=1, blinded=element)
+    with region.databases["KH.holder"].transaction() as tx:
+        holder._take_request(tx, "TH", asked)
+    region.tick(2)
+    assert shares_alive(region, "KH.holder")
+    assert not [i for i in region.items("evaluated.KH.TH") if i.batch == asked.batch]
+    carrier.topics.clear()
+    region.tick(2)
+    assert shares_alive(region, "KH.holder") == []
+    assert [i.reason for i in region.items("evaluated.KH.TH") if i.batch == asked.batch] == ["agreement_ended"]
+
+
+@pytest.mark.parametrize("party, kind", [("KH.holder", "agreement_ended"), ("matcher", "agreement_dropped")])
+def test_a_restored_party_says_nothing_twice_though_its_own_topic_comes_late(region, late, party, kind):
+    carrier = late(party, *keys_of(party))
+    before = said(region, kind)
+    region.tick(3)
+    assert left_at_matcher(region) == {}
+    assert shares_alive(region, "KH.holder") == []
+    assert said(region, kind) == before
+    carrier.topics.clear()
+    region.tick(2)
+    assert said(region, kind) == before
+    assert all(not service._post.status().refused for service in region.parties.values())
+
+
+def test_a_restored_node_asks_nothing_before_it_has_read_what_holders_had_said(region, late):
+    region.import_rows("TH", [person("T4", prs_IdentityNumber="K4", prs_FirstName="Ying")])
+    carrier = late("TH", *keys_of(*HOLDERS))
+    region.approve("TH")
+    before = [i for i in region.items("evaluate.TH.TH") if getattr(i, "pair", "") == PAIR]
+    region.tick(2)
+    assert [i for i in region.items("evaluate.TH.TH") if getattr(i, "pair", "") == PAIR] == before
+    carrier.topics.clear()
+    region.tick(2)
+    assert region.tokens("TH", "T4")["KH"] == ("refused", "agreement_ended")
+
+
+def test_a_holder_that_starts_again_after_the_end_evaluates_for_the_pair_no_more(region):
+    end(region)
+    for party in HOLDERS:
+        region.kill(party)
+        region.start(party)
+        assert PAIR not in region.parties[party].shares.pairs
 
 
 def test_a_node_that_was_away_learns_of_the_end_before_it_asks_anything(region):
