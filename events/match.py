@@ -221,12 +221,12 @@ def decide_told(
 
 
 def _check_linkage(linkage: Linkage, other_country: str) -> None:
+    if not linkage.live:
+        raise Refused("tokens_not_out", "The notice is about tokens that are revoked. Nothing is told.")
     if linkage.country != other_country:
         raise Refused(
             "wrong_country", "The notice names another country than its handle was published for. Look into it."
         )
-    if not linkage.live:
-        raise Refused("tokens_not_out", "The notice is about tokens that are revoked. Nothing is told.")
 
 
 def _check_notice(match: Match | None, linkage: Linkage, match_ref: str, told: Told, slot: int | None) -> None:

@@ -53,6 +53,10 @@ PERSON_KEY: Final = b"SAMAKI-v1 person key"
 PERSONS_WHOLE: Final = b"SAMAKI-v1 persons store"
 """Associated data of what is wrapped (keys.ring, keys.persons)."""
 
+ERASED_KEY: Final = b"SAMAKI-v1 destroyed person key"
+ERASURE: Final = b"SAMAKI-v1 erasure"
+"""What an erasure says of the key that it destroys (keys.erasure)."""
+
 TOKEN_KEK: Final = b"SAMAKI-v1 key-encryption key of a token"
 """The key-encryption key that a PKCS#11 token gives: HMAC under its own key of label | salt (keys.kek)."""
 

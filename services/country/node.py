@@ -1,7 +1,7 @@
 """One round of a country's node: read, evaluate, relay, tick, send. It can be killed between any two lines.
 
-`Node` is everything behind the HTTP edge: what people command goes through `desk` and `importer`, what parties send
-through `step`. One thread steps; others command.
+`Node` is everything behind the HTTP edge: what people command goes through `desk`, `erasures` and `importer`, what
+parties send through `step`. One thread steps; others command.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from services.country import endings
 from services.country.decisions import Decisions
 from services.country.desk import Desk
 from services.country.endings import EndedAgreement, Endings
+from services.country.erasures import Erasures
 from services.country.evaluations import Evaluations
 from services.country.importer import Importer
 from services.country.notices import Notices
@@ -92,6 +93,7 @@ class Node:
         records = Records(self._store, Projection(vault))
         publications = Publications(country, charter, self._post.directory, records, vault, clock)
         decisions = Decisions(records, vault)
+        self.erasures = Erasures(database, records, vault, persons)
         self.desk = Desk(
             charter,
             database=database,
@@ -132,13 +134,14 @@ class Node:
             clock=clock,
         )
         self._notices = Notices(records, clock)
-        self._upkeep = Upkeep(database, records, publications, decisions, clock)
+        self._upkeep = Upkeep(database, records, publications, decisions, self.erasures, clock)
         self._handlers = {"evaluated": self.evaluations.take, "notices": self._take_notices}
 
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on people can command and read."""
         self._store.create()
         self._db.create((*TABLES, *endings.TABLES))
+        self.erasures.finish(all_of_them=True)
         self._post.create()
 
     def open(self) -> None:

@@ -38,6 +38,8 @@ COUNTRY_STAFF: Mapping[str, tuple[str, tuple[Role, ...]]] = {
     "assessor": ("identification-board", (Role.IDENTIFICATION_AUTHORITY,)),
     "focal": ("trm-desk", (Role.TRM_FOCAL_POINT,)),
     "deputy": ("trm-desk", (Role.TRM_FOCAL_POINT,)),
+    "officer": ("data-protection", (Role.DATA_PROTECTION_OFFICER,)),
+    "custodian": ("key-custody", (Role.KEY_CUSTODIAN,)),
     "operator": ("node-operations", (Role.NODE_OPERATOR,)),
     "reviewer": ("security-review", (Role.SECURITY_REVIEWER,)),
 }

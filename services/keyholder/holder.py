@@ -312,23 +312,25 @@ class KeyHolder:
         """A stream of answers that begins anew: we, or its reader, were set back.
 
         What was answered is answered again, for nothing. What we may have answered and forgotten counts as all of
-        today: a holder restored from a backup starts with its windows spent.
+        today: a holder restored from a backup starts with its windows spent. If its clock lags behind what it had
+        sealed, as that of a machine does that wakes from a snapshot, it is the day of that, or tomorrow at most: a
+        clock that was far ahead once must not close windows for long.
 
         Once a tick: a reader's word begins a stream anew, and a stolen key could say it without end.
         """
         for topic in self._post.refills():
             if self._seen.get(topic.name) == self._tick():
                 continue
+            today, sealed = day_of(self.clock.now()), day_of(max(p.sealed_at for p in self._post.places(topic.name)))
             with self.database.transaction() as tx:
-                self._refill_topic(tx, topic)
+                self._refill_topic(tx, topic, min(max(today, sealed), today + 1))
                 self._post.refilled(tx, topic)
             self._seen[topic.name] = self._tick()
 
-    def _refill_topic(self, tx: Transaction, topic: Topic) -> None:
+    def _refill_topic(self, tx: Transaction, topic: Topic, today: int) -> None:
         if topic.reader is None:
             return
         book.owe_again(tx, topic.reader)
-        today = day_of(self.clock.now())
         for pair in self.shares.pairs:
             if topic.reader in pair.split("-"):
                 book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair, tx), today)
