@@ -60,6 +60,12 @@ ERASURE: Final = b"SAMAKI-v1 erasure"
 TOKEN_KEK: Final = b"SAMAKI-v1 key-encryption key of a token"
 """The key-encryption key that a PKCS#11 token gives: HMAC under its own key of label | salt (keys.kek)."""
 
+KEK_MARK: Final = b"SAMAKI-v1 former key-encryption key"
+"""Of a hash by which a key file is known again that a ring stood under (keys.rotation)."""
+
+PERSONS_BACKUP: Final = b"SAMAKI-v1 backup of persons' keys"
+"""Associated data of a backup: label | its date (keys.backup)."""
+
 EVENT_OPEN: Final = b"SAMAKI-v1 event row, open part"
 EVENT_PERSONAL: Final = b"SAMAKI-v1 event row, personal part"
 """Associated data of the two parts of a stored event: label | stream | seq | name | the other part (events.mapper)."""

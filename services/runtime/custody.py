@@ -146,8 +146,12 @@ def _counts(tx: Transaction, charter: Charter, party: str, store_keys: Sequence[
     }
     if kind == "matcher":
         counts["store", "deferred"] = (count("SELECT COUNT(*) FROM matcher_deferred"), "waiting rows")
-        epochs = tx.execute("SELECT epoch, COUNT(*) FROM slots GROUP BY epoch")
-        counts |= {("pepper", f"{party}/pepper/{epoch}"): (int(n), "indices") for epoch, n in epochs}
+        for state, column in (("current", "peppered"), ("next", "next")):
+            rows = tx.execute(
+                f"SELECT p.name, COUNT(s.{column}) FROM matcher_peppers p LEFT JOIN slots s ON s.epoch = p.epoch"  # noqa: S608  our own words
+                " WHERE p.state = ? GROUP BY p.name", (state,),
+            )
+            counts |= {("pepper", name): (int(n), "indices") for name, n in rows}
     if kind == "country":
         sql = "SELECT COUNT(*) FROM stored_events WHERE substr(state, 1, ?) = ?"
         for key in store_keys:
