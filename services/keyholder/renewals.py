@@ -20,7 +20,7 @@ from typing import Final, Literal
 import structlog
 
 from events import epochs as introduced
-from events.charter import Charter
+from events.charter import Charter, own_holders
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.errors import Refused
@@ -43,7 +43,8 @@ STEPS: Final[Mapping[State, int]] = {"asked": 0, "failed": 0, "awaited": 0, "pre
 class Standing:
     """Everything that decides about one pair's next step.
 
-    active  the epoch in force            mine, theirs  the newest epoch that this holder, and the other, introduced
+    active  the epoch in force
+    mine    the newest epoch that this holder has introduced; theirs: that another has; behind: that all others have
     wanted  an epoch that this holder is to introduce    held   the epochs whose shares it has
     joins   it may follow the other by itself
     agrees  the other means the schema version of this holder's charter
@@ -53,6 +54,7 @@ class Standing:
     active: int | None
     mine: int
     theirs: int
+    behind: int
     wanted: int | None
     held: frozenset[int]
     joins: bool
@@ -60,7 +62,7 @@ class Standing:
 
     @property
     def is_ahead(self) -> bool:
-        """The other holder has introduced the epoch after this holder's."""
+        """Another holder has introduced the epoch after this holder's."""
         return self.theirs > self.mine
 
     @property
@@ -75,7 +77,7 @@ class Standing:
         if self.wanted is not None:
             return "asked"
         if self.active is None or self.mine > self.active:
-            return "failed" if self.theirs >= self.mine else "prepared"
+            return "failed" if self.behind >= self.mine else "prepared"
         if self.is_ahead:
             return "awaited"
         return "draining" if min(self.held, default=self.active) < self.active else "rest"
@@ -143,7 +145,8 @@ class Renewals:
 
     def step(self) -> int:
         """Whatever can be done now, one step a pair. Returns how many."""
-        return sum(self._step(pair) for pair in self._shares.pairs)
+        holders_of = self._charter.holders_of
+        return sum(self._step(pair) for pair in self._shares.pairs if self._post.is_current(*holders_of(pair)))
 
     def _step(self, pair: str) -> bool:
         with self._db.reading() as tx:
@@ -158,7 +161,7 @@ class Renewals:
     def _begin_when_due(self, standing: Standing) -> bool:
         """The first holder of a pair begins when the cryptoperiod is over: a time, or a number of evaluations."""
         pair, active = standing.pair, standing.active
-        is_mine = self._me == min(self._charter.holders_of(pair)) and standing.state in {"rest", "draining"}
+        is_mine = self._me == min(own_holders(pair)) and standing.state in {"rest", "draining"}
         if not is_mine or active is None:
             return False
         if not self._is_old(pair, active, self._charter.renew_days) and not self._is_used_up(pair, active):
@@ -201,8 +204,7 @@ class Renewals:
                 book.note_active(tx, pair, active, 0, self._clock.now())
             return True
         for epoch in over:
-            for generation in self._shares.generations(pair, epoch):
-                self._shares.destroy(pair, epoch, generation)
+            self._shares.destroy_epoch(pair, epoch)
             with self._db.transaction() as tx:
                 book.forget_epoch(tx, pair, epoch)
             log.info("renewal.done", pair=pair, epoch=active)
@@ -220,19 +222,22 @@ class Renewals:
     def _standing(self, tx: Transaction, pair: str) -> Standing:
         known = introduced.known(tx, pair)
         in_force = introduced.in_force(tx, self._charter, pair)
-        (other,) = (holder for holder in self._charter.holders_of(pair) if holder != self._me)
-        mine, theirs = ({e.number: e.schemas[h] for e in known if h in e.schemas} for h in (self._me, other))
-        newest = max(mine, default=0)
+        holders = self._charter.holders_of(pair)
+        own = {h: [epoch.number for epoch in known if h in epoch.schemas] for h in holders}
+        newest = max(own[self._me], default=0)
+        others = [max(own[holder], default=0) for holder in holders if holder != self._me]
+        meant = {schema for epoch in known if epoch.number == newest + 1 for schema in epoch.schemas.values()}
         wanted = book.wanted_renewal(tx, pair, above=newest)
         return Standing(
             pair=pair,
             active=in_force.number if in_force else None,
             mine=newest,
-            theirs=max(theirs, default=0),
+            theirs=max(others),
+            behind=min(others),
             wanted=wanted,
             held=self._shares.epochs(pair),
             joins=self._is_old(pair, newest, self._charter.renew_least_days),
-            agrees=theirs.get(newest + 1) == self._charter.schema_version,
+            agrees=meant <= {self._charter.schema_version},
         )
 
     def _want(self, tx: Transaction, pair: str, reason: RenewalReason, staff: str) -> bool:

@@ -16,7 +16,9 @@ from keys import group
 from keys.errors import InvalidElement
 from keys.group import Element
 
-Reason = Literal["over_quota", "not_your_pair", "unknown_epoch", "unknown_generation", "bad_size", "bad_element"]
+Reason = Literal[
+    "over_quota", "not_your_pair", "agreement_ended", "unknown_epoch", "unknown_generation", "bad_size", "bad_element"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,19 @@ class Refusal:
 
 
 def form_refusal(
-    asked: EvaluationAsked, requester: str, *, holder: str, charter: Charter, epochs: Collection[int],
+    asked: EvaluationAsked, requester: str, *, holder: str, charter: Charter, pairs: Collection[str],
+    epochs: Collection[int],
     generations: Collection[int],
 ) -> Refusal | None:
     """What is wrong with a request's frame: pair, epoch, generation, size. None: nothing is.
 
+    pairs                those that this holder evaluates for: of the charter's, all whose agreement has not ended
     epochs, generations  those that this holder has shares of: of the request's pair, and of its epoch
     """
     if asked.pair not in charter.pairs or not _fits(asked.pair, requester, holder, charter):
         return Refusal("not_your_pair", f"{holder} holds no share of {asked.pair} that {requester} may ask with.")
+    if asked.pair not in pairs:
+        return Refusal("agreement_ended", f"The agreement of {asked.pair} is over: {holder} has no share any more.")
     if asked.epoch not in epochs:
         newest = max(epochs, default=0)
         return Refusal("unknown_epoch", f"{holder} evaluates in epoch {newest}, not {asked.epoch}: evaluate again.")

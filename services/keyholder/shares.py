@@ -9,9 +9,11 @@ The first epoch of a pair begins at the start, later ones in renewals (services.
 of an epoch come from refreshes (services.keyholder.refreshes). What is over is destroyed here: tombstones stay.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
-from events.charter import Charter
+from events import generations
+from events.charter import Charter, own_holders, share_generation
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.messages import ShareIntroduced
@@ -63,26 +65,36 @@ class Shares:
         return frozenset(epoch for of, epoch, _ in list(self._drawn) if of == pair)
 
     def generations(self, pair: str, epoch: int) -> frozenset[int]:
-        """The generations of an epoch that this holder can evaluate under."""
-        return frozenset(g for of, number, g in list(self._drawn) if (of, number) == (pair, epoch))
+        """The generations of an epoch that this holder can evaluate under: an outside body's, under any."""
+        kept = frozenset(g for of, number, g in list(self._drawn) if (of, number) == (pair, epoch))
+        return kept if self.refreshes(pair) or not kept else frozenset(range(generations.MOST))
+
+    def refreshes(self, pair: str) -> bool:
+        """Whether this holder refreshes its share: an outside body's stays as it is for the whole epoch."""
+        return self._me in own_holders(pair)
 
     def of(self, pair: str, epoch: int, generation: int) -> Share:
         """The share to evaluate with. Raises UnknownKey."""
-        share = self._drawn.get((pair, epoch, generation))
+        share = self._drawn.get((pair, epoch, share_generation(pair, self._me, generation)))
         if share is None:
             raise UnknownKey(f"{self._me} has no share of {pair} of epoch {epoch}, generation {generation}.")
         return share
 
-    def open(self) -> None:
-        """Draw what is missing and announce what was not. Raises UnknownKey: an announced share's secret is gone."""
+    def open(self, over: Collection[str] = ()) -> None:
+        """Draw what is missing and announce what was not. Raises UnknownKey: an announced share's secret is gone.
+
+        over    the pairs that agree no more: nothing of theirs is drawn or used
+        """
+        self.pairs = tuple(pair for pair in self.pairs if pair not in over)
         for pair in self.pairs:
             announced, first = self._announced(pair), self._charter.matching_epoch
             if max((epoch for _, epoch, _ in announced), default=0) < first:
                 self._draw(pair, first, "first")
             for place in sorted(announced | self._kept(pair)):
                 version = self._ring.version("share", key_id(*place))
-                if version.state != "destroyed":  # on purpose: else there were no tombstone
-                    self._drawn[place] = self._loaded(place, version)
+                if version.state == "destroyed":  # on purpose: else there were no tombstone
+                    continue
+                self._drawn[place] = self._loaded(place, version)
                 if place not in announced and place[2] == 0:
                     self._announce_first(self.of(*place))
 
@@ -123,6 +135,17 @@ class Shares:
         """Destroy a share that is over; durable on return, and nothing is evaluated under it again."""
         self._ring.destroy("share", key_id(pair, epoch, generation))
         self._drawn.pop((pair, epoch, generation), None)
+
+    def destroy_epoch(self, pair: str, epoch: int) -> None:
+        """Destroy every share of an epoch that is over."""
+        for place in [place for place in list(self._drawn) if place[:2] == (pair, epoch)]:
+            self.destroy(*place)
+
+    def leave(self, pair: str) -> None:
+        """Evaluate for this pair no more: its agreement is over."""
+        self.pairs = tuple(one for one in self.pairs if one != pair)
+        for place in [place for place in list(self._drawn) if place[0] == pair]:
+            self._drawn.pop(place, None)
 
     # ---- within
 

@@ -68,6 +68,7 @@ class Intake:
     ) -> None:
         self._charter = charter
         self._index = index
+        self._directory = directory
         self._epochs = epochs
         self._peppers = peppers
         self._store_key = store_key
@@ -86,7 +87,9 @@ class Intake:
         """
         known = heard.of(tx, sent.handle)
         is_repeated = known is not None and known.is_repeated_by(stream_epoch, sent.serial)
-        refusal = self._refusal(country, sent) or _not_theirs(country, known) or self._epochs.refusal(tx, sent)
+        refusal = (
+            self._refusal(tx, country, sent) or _not_theirs(country, known) or self._epochs.refusal(tx, sent)
+        )
         if refusal:
             refuse(tx, refusal)
             return []
@@ -176,11 +179,12 @@ class Intake:
 
     # ---- within
 
-    def _refusal(self, country: str, sent: Submission) -> str | None:
+    def _refusal(self, tx: Transaction, country: str, sent: Submission) -> str | None:
         """What the index would refuse on any day: such a row does not wait for one."""
         charter = self._charter
         checks = (
             (sent.pair in charter.pairs_of(country), "pair_not_agreed"),
+            (not self._directory.is_ended(sent.pair, tx), "agreement_ended"),
             (len(sent.indices) == INDEX * len(charter.slots), "wrong_size"),
         )
         return next((reason for holds, reason in checks if not holds), None)

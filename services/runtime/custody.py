@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, FastAPI, Response
 from markupsafe import Markup
 
-from events import epochs, generations, introductions
+from events import endings, epochs, generations, introductions
 from events.base import Actor, Role
 from events.charter import Charter
 from events.database import Transaction
@@ -62,7 +62,8 @@ def told_to(tx: Transaction, charter: Charter) -> Told:
     """What this party's database has of `keys.*`."""
     in_force = {pair: epochs.in_force(tx, charter, pair) for pair in charter.pairs}
     introduced = introductions.listed(tx)
-    active = {place: generations.active(tx, *place) for place in {(i.pair, i.epoch) for i in introduced}}
+    places = {(i.pair, i.epoch) for i in introduced}
+    active = {place: generations.active(tx, *place, len(charter.holders_of(place[0]))) for place in places}
     sealing = tx.execute("SELECT party, key_id, valid_from, valid_until FROM directory_sealing")
     return Told(
         sealing=[
@@ -70,6 +71,7 @@ def told_to(tx: Transaction, charter: Charter) -> Told:
             for party, key, a, b in sealing
         ],
         introductions=introduced,
+        ended=frozenset(endings.ended(tx, charter)),
         active={place: generation for place, generation in active.items() if generation is not None},
         in_force={pair: epoch.number for pair, epoch in in_force.items() if epoch},
         evaluations=[
