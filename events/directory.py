@@ -254,7 +254,7 @@ class Directory:
 
     def _is_former(self, pair: str, epoch: int) -> bool:
         """Whether an epoch is of an agreement that the charter has ended, whether they agree again or not."""
-        return pair in self._charter.ended_pairs or epoch < self._charter.agreed_from(pair)
+        return pair in self._charter.ended_pairs or 0 < epoch < self._charter.agreed_from(pair)
 
     def _is_over(self, tx: Transaction, writer: str, pair: str) -> bool:
         """Whether what is new of a pair counts no more. Raises Refused: by the word of its very writer.

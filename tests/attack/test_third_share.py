@@ -49,7 +49,7 @@ def rows_opened(region, *secrets: bytes) -> int:
     inputs = recipes.inputs(_canonical(region), region.charter.slots, region.charter.schema_version)
     known = [i for i in inputs if i is not None]
     made = group.multiply(group.hash_to_group(known, labels.TOKEN_TO_GROUP), k)
-    pepper = region.matcher._intake._peppers[1]
+    pepper = region.matcher._intake._peppers.current(PAIR, 1)
     recipe_of = [r for r, i in zip(region.charter.slots, inputs, strict=True) if i is not None]
     guesses = {
         pepper.mac(tokens.index(PAIR, 1, recipe, tokens.Token(one))) for recipe, one in zip(recipe_of, made, strict=True)
