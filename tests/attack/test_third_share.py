@@ -133,6 +133,25 @@ def test_the_two_countries_refresh_and_the_third_share_stays_and_tokens_match(re
     assert all(not party._post.status().refused for party in region.parties.values())
 
 
+def test_a_renewal_takes_all_three_holders_and_the_outside_bodys_custodian_too_where_its_share_is_young(region):
+    publish(region)
+    for party in HOLDERS[:2]:
+        region.parties[party].renewals.ask(PAIR, "compromise", "custodian")
+    region.tick(2)
+    directory = region.nodes["KH"]._post.directory
+    states = [[one.state for one in region.parties[p].renewals.progress() if one.pair == PAIR] for p in HOLDERS]
+    assert (directory.epoch(PAIR).number, states) == (1, [["prepared"], ["prepared"], ["awaited"]])
+    region.parties[OUTSIDE].renewals.ask(PAIR, "compromise", "custodian")
+    region.tick(4)
+    assert directory.epoch(PAIR).number == 2
+    with region.databases["matcher"].reading() as tx:
+        assert tx.execute("SELECT DISTINCT epoch FROM slots WHERE pair = ?", (PAIR,)) == [(2,)]
+    for party in HOLDERS:
+        kept = [v for v in region.ring(party).versions("share") if v.id.startswith(PAIR)]
+        assert [(v.id, v.state) for v in kept] == [(f"{PAIR}/1/0", "destroyed"), (f"{PAIR}/2/0", "active")]
+    assert all(not party._post.status().refused for party in region.parties.values())
+
+
 def test_the_outside_body_offers_no_refresh(region):
     offer = RefreshOffered(pair=PAIR, epoch=1, generation=1, base=0, holder=OUTSIDE, public="ab" * 32, seal_to="ab" * 32,
                            reason="custodian")  # fmt: skip

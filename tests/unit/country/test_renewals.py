@@ -4,6 +4,7 @@ import shutil
 from contextlib import ExitStack
 
 import pytest
+from ending import ask_end
 from refreshing import PAIR
 from regions import people, person, regions_in
 from renewing import epoch, refused, renew, rows, state
@@ -162,6 +163,20 @@ def test_an_epoch_that_is_used_up_is_renewed_whatever_its_age(region, monkeypatc
     region.publish("KH", *people(1))
     region.tick(2)
     assert state(region, "KH") == "prepared"
+
+
+def test_when_the_agreement_ends_nothing_of_any_epoch_is_left_at_the_matcher(region):
+    region.publish("KH", *people(2))
+    region.tick(2)
+    region.kill("TH")
+    renew(region)
+    region.tick(2)
+    assert rows(region) == {("KH", 1): 2, ("KH", 2): 2}
+    ask_end(region, "KH")
+    region.tick(2)
+    assert rows(region) == {}
+    assert [v.state for v in region.ring("matcher").versions("pepper")] == ["destroyed", "destroyed"]
+    assert [v.state for v in region.ring("KH.holder").versions("share")] == ["destroyed", "destroyed"]
 
 
 # ---- backups put back
