@@ -6,7 +6,7 @@ run that took no time, which would be no work.
 """
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
@@ -95,6 +95,22 @@ def in_turns(ours: Callable[[], T], baseline: Callable[[], T], rounds: int) -> l
     for warm_up in (ours, baseline):
         warm_up()
     return [_round(ours, baseline, first=i % 2 == 0) for i in range(rounds)]
+
+
+def in_step(
+    ours: Callable[[], Iterator[float]], baseline: Sequence[Callable[[], float]], rounds: int
+) -> list[Pair[float]]:
+    """As `in_turns`, for work of seconds: each step of ours stands beside its part of the baseline.
+
+    ours      does the next step when asked, and yields what it took
+    baseline  one a step
+    """
+    return [_in_step(ours(), baseline, first=i % 2 == 0) for i in range(-1, rounds)][1:]  # the first fills caches
+
+
+def _in_step(ours: Iterator[float], baseline: Sequence[Callable[[], float]], *, first: bool) -> Pair[float]:
+    pairs = [_round(lambda: next(ours), part, first=first) for part in baseline]
+    return Pair(sum(pair.ours for pair in pairs), sum(pair.baseline for pair in pairs))
 
 
 def _round(ours: Callable[[], T], baseline: Callable[[], T], *, first: bool) -> Pair[T]:
