@@ -17,6 +17,7 @@ from rich.console import Console
 from services.bench import (
     machine,
     memory,
+    pair_keys,
     peers,
     report,
     store,
@@ -25,6 +26,7 @@ from services.bench import (
     token_holder,
     token_matcher,
     token_pair,
+    workers,
 )
 from services.bench.measure import Figure
 from services.bench.setting import Setting
@@ -37,7 +39,9 @@ BENCHES: Final[Mapping[str, Callable[[Setting], Iterator[Figure]]]] = {
     "token-holder": token_holder.measure,
     "token-pair": token_pair.measure,
     "token-matcher": token_matcher.measure,
+    "workers": workers.measure,
     "peers": peers.measure,
+    "keys": pair_keys.measure,
     "store": store.measure,
     "streams": streams.measure,
     "memory": memory.measure,
