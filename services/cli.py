@@ -214,7 +214,7 @@ def bench(
         str | None,
         typer.Option(envvar="SAMAKI_BENCH_POSTGRES", show_envvar=True, help="Measure the store on PostgreSQL too."),
     ] = None,
-    psi: Annotated[str | None, typer.Option(help="The Python that has OpenMined PSI, for peers: make bench-peers")] = None,
+    psi: Annotated[str | None, typer.Option(help="The Python that has OpenMined PSI: see make bench-peers.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure this machine, each figure beside a bare baseline of the same run."""

@@ -80,9 +80,7 @@ class Passage:
 
     def run(self, country: Stopwatch, holder: Stopwatch) -> list[Token]:
         """The tokens, verified. The country's steps run on the one watch, the holders' on the other."""
-        made: list[Token] = []
-        for made in self.steps(country, holder):
-            pass
+        *_, made = self.steps(country, holder)
         return made
 
     def steps(self, country: Stopwatch, holder: Stopwatch) -> Iterator[list[Token]]:

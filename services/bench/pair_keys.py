@@ -12,7 +12,6 @@ Bare is the arithmetic of it: draw or move each share and prove it once, and che
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -56,9 +55,9 @@ def measure(setting: Setting) -> Iterator[Figure]:
             refreshed.append(Pair(services.refresh(1), _refreshed(region)))
     pairs = len(region.charter.pairs)
     bare = f"bare: the arithmetic alone, each proof checked by each of {len(region.charter.parties)} parties"
-    for name, what, runs in (("introduced", "introduced", introduced), ("refreshed", "refreshed", refreshed)):
-        what = f"{pairs} pairs' keys {what} among {len(COUNTRIES)} countries, all their work on one core; {bare}"
-        yield Figure.of(f"keys-{name}/{setting.broker}", what, "s", pairs, runs)
+    for done, runs in (("introduced", introduced), ("refreshed", refreshed)):
+        what = f"{pairs} pairs' keys {done} among {len(COUNTRIES)} countries, all their work on one core; {bare}"
+        yield Figure.of(f"keys-{done}/{setting.broker}", what, "s", pairs, runs)
 
 
 class Services:

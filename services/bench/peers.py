@@ -27,6 +27,7 @@ _SLOWER: Final = 5
 """So many times fewer with libsodium: what an item costs does not depend on it."""
 _WORKER: Final = Path(__file__).with_name("psi_worker.py")
 _STEPS: Final = 4
+"""Of the worker, and of ours."""
 
 
 def measure(setting: Setting) -> Iterator[Figure]:
@@ -50,7 +51,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
 def _worker(python: str, n: int) -> Iterator[Callable[[], float]]:
     """What does the next step and gives its CPU seconds. Raises PeerUnreachable: the peer is not in that Python."""
     with subprocess.Popen(
-        [python, str(_WORKER), str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        [python, str(_WORKER), str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     ) as process:
         if process.stdin is None or process.stdout is None:
             raise PeerUnreachable("OpenMined PSI has no pipe to be asked through.")
@@ -58,10 +59,9 @@ def _worker(python: str, n: int) -> Iterator[Callable[[], float]]:
         process.stdin.close()
 
 
-def _ask(to: IO[str], back: IO[str]) -> float:
+def _ask(to: IO[bytes], back: IO[bytes]) -> float:
     try:
-        to.write("\n")
-        to.flush()
+        to.write(b"\n")
         return float(back.readline())
     except (BrokenPipeError, ValueError) as error:
         raise PeerUnreachable("OpenMined PSI ended without an answer; above stands why. `make bench-peers`") from error

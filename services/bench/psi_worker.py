@@ -1,8 +1,9 @@
 """OpenMined PSI at work, in a Python of its own that has it and nothing of ours: `python psi_worker.py ITEMS`.
 
 Two parties of so many items each, one in twenty of them common to both. For each line on standard input the next of
-STEPS is done, and its CPU seconds are printed; after the last a new run begins, with new keys. The end of the input ends
-it. Elements stand as they are in the setup (`RAW`), as indices do at a matcher: its filters would only make it smaller.
+four steps is done, and its CPU seconds are printed: the server's setup, the client's request, the server's answer, the
+client's intersection. Then a new run begins, with new keys. The end of the input ends it. The setup holds elements as
+they are (`RAW`), as a matcher holds indices: filters would only make it smaller.
 """
 
 import sys
@@ -14,8 +15,6 @@ import private_set_intersection.python as psi
 
 COMMON = 0.05
 FALSE_POSITIVES = 1e-9
-STEPS = 4
-"""The server's setup; the client's request; the server's answer; the client's intersection."""
 
 
 def main(count: int) -> None:

@@ -1,7 +1,7 @@
 """Tokens a second of two processes at once, beside one alone: what a second core brings.
 
-Each makes a pair's tokens, in one process as the bench `token-pair` does: country and both holders, verified. The wall's
-time, so it shows what this machine has to spare: two processes on two cores that are busy already bring nothing.
+Each makes a pair's tokens, all parties of it in one process as in the bench `token-pair`: country and both holders,
+verified. By the wall's clock, so it shows what this machine has to spare: on busy cores a second process brings nothing.
 """
 
 import secrets
