@@ -1,7 +1,7 @@
 """Tokens a second of two processes at once, beside one alone: what a second core brings.
 
 Each makes a pair's tokens, all parties of it in one process as in the bench `token-pair`: country and both holders,
-verified. By the wall's clock, so it shows what this machine has to spare: on busy cores a second process brings nothing.
+verified. By the wall's clock, so it shows what this machine has to spare: on busy cores a second one brings nothing.
 """
 
 import secrets

@@ -121,8 +121,21 @@ def test_two_workers_are_measured_beside_one():
     assert found["n"] == 15
 
 
-def test_pairs_keys_are_introduced_and_refreshed_over_the_embedded_broker():
+def test_pairs_keys_are_introduced_and_refreshed_over_the_embedded_broker(monkeypatch):
+    reached = []
+
+    def watched(measure):
+        def run(services, *of):
+            seconds = measure(services, *of)
+            reached.append([{p.generation for p in holder.refreshes.progress()} for holder in services._holders])
+            return seconds
+
+        return run
+
+    for name in ("introduce", "refresh"):
+        monkeypatch.setattr(pair_keys.Services, name, watched(getattr(pair_keys.Services, name)))
     found = measured("--only", "keys")
+    assert reached == [[{0}, {0}], [{1}, {1}]]
     assert list(found) == ["keys-introduced/embedded", "keys-refreshed/embedded"]
     assert {b["n"] for b in found.values()} == {1}
 
