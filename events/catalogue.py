@@ -15,7 +15,7 @@ from events.case import CaseClosed, CaseReported, VictimIdentified, VictimNotIde
 from events.consent import ConsentLapsed, ConsentRecorded, ConsentWithdrawn
 from events.linkage import GrantSet, TokensPublished, TokensRevoked
 from events.match import MatchClosed, MatchTold
-from events.person import IdentifiersRecorded
+from events.person import IdentifiersRecorded, PersonErased
 
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
     {
@@ -31,6 +31,7 @@ EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
         "TokensPublished": TokensPublished,
         "GrantSet": GrantSet,
         "TokensRevoked": TokensRevoked,
+        "PersonErased": PersonErased,
         "MatchTold": MatchTold,
         "MatchClosed": MatchClosed,
         "RecordAccessed": RecordAccessed,

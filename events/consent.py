@@ -335,6 +335,15 @@ def decide_lapse_consents(consents: Consents, act: Act) -> list[Event]:
     return [*_lapsed(consents, consents.person_id, over, "expired", act)]
 
 
+def decide_end_consents(consents: Consents, act: Act, *, reason: LapseReason) -> list[Event]:
+    """Every entry that stands is over, for a reason that is about the person. Raises Refused: role_may_not."""
+    permit(ConsentLapsed, act)
+    if consents.person_id is None:
+        return []
+    over = [e for e in consents.entries.values() if e.state == "STANDING"]
+    return [*_lapsed(consents, consents.person_id, over, reason, act)]
+
+
 def _lapsed(
     consents: Consents, person_id: UUID, over: Sequence[Entry], reason: LapseReason, act: Act
 ) -> list[ConsentLapsed]:

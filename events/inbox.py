@@ -37,6 +37,9 @@ _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS inbox_forks (
         topic TEXT NOT NULL, part BIGINT NOT NULL, epoch BIGINT NOT NULL, seq BIGINT NOT NULL, envelope BLOB NOT NULL,
         PRIMARY KEY (topic, part, epoch))""",
+    # streams that are asked for anew, until a new epoch of them comes
+    """CREATE TABLE IF NOT EXISTS inbox_anew (
+        topic TEXT NOT NULL, part BIGINT NOT NULL, PRIMARY KEY (topic, part))""",
     """CREATE TABLE IF NOT EXISTS inbox_counts (
         topic TEXT NOT NULL, what TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (topic, what))""",
 )
@@ -80,14 +83,24 @@ class Inbox:
                  that missed another's new sealing key has no other way to say so
         """
         out, room = [], RESEALS_AT_ONCE
+        anew = {(topic, part) for topic, part in tx.execute("SELECT topic, part FROM inbox_anew")}
         for tail in self._tails_of(tx, writer):
             closed = tuple(event for _, event in _closed(tx, tail))[:room]
             if tail.has_gap and tail.ahead_epoch > tail.epoch:
                 out.append(_want(tail, tail.ahead_epoch, 0, ()))
+            elif (tail.topic, tail.partition) in anew:
+                out.append(_want(tail, tail.epoch, 0, ()))
             elif (tail.has_gap and not tail.frozen) or closed:
                 out.append(_want(tail, tail.epoch, tail.seq + 1, closed))
                 room -= len(closed)
         return tuple(out)
+
+    def ask_anew(self, tx: Transaction, family: str) -> None:
+        """Want these streams from their beginning, which their writers have let go: so each begins a new epoch with its
+        live state. Until it comes, what they write is taken as ever.
+        """
+        places = [(t.topic, t.partition) for t in self.tails(tx) if self.topics[t.topic].family == family]
+        tx.executemany("INSERT INTO inbox_anew VALUES (?, ?) ON CONFLICT DO NOTHING", places)
 
     def applied_tick(self, tx: Transaction, topic: str) -> int | None:
         """The last tick through which every partition of a topic is applied; None: some partition has shown none.
@@ -237,6 +250,7 @@ class Reading:
             self._closed = {event: done for event, done in self._closed.items() if event[:2] != place}
             self._tx.execute("DELETE FROM inbox_hashes WHERE topic = ? AND part = ?", place)
             self._tx.execute("DELETE FROM inbox_closed WHERE topic = ? AND part = ?", place)
+            self._tx.execute("DELETE FROM inbox_anew WHERE topic = ? AND part = ?", place)
         return tail
 
     def _remembered(self, tail: Tail, seq: int) -> bytes | None:

@@ -1,4 +1,4 @@
-"""A person's record: identifiers held, and the linkages to partner countries; how tokens end.
+"""A person's record: identifiers held, and the linkages to partner countries; how tokens end, and how the record does.
 
 Pure. Refuses identifiers without consent C2, and anything personal once the person is erased. Tokens are put out and
 grants set in events.publication; ending them needs no consent and no second person, so it stands here, with what
@@ -20,9 +20,11 @@ from events.base import (
     Identifying,
     Language,
     Move,
+    Open,
     Personal,
     Role,
     Rules,
+    Second,
     Short,
     kept,
     placed,
@@ -39,8 +41,10 @@ from events.linkage import (
     changed,
     published,
 )
-from events.model import Country, Value
+from events.model import Country, Hex32, Value
 from events.rules import permit, refusing_bad_values
+
+ErasureBasis = Literal["retention", "person_asked", "unlawful"]
 
 BirthDate = Annotated[str, StringConstraints(pattern=r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$")]
 """Year, year and month, or full date, as it was given: its length is its precision."""
@@ -106,17 +110,40 @@ class IdentifiersRecorded(Event):
     education: Personal[Code | None] = None
 
 
+class PersonErased(Event):
+    """The person's key is destroyed: no copy of her history anywhere can be read. The tombstone names no one.
+
+    key_id_hash, proof   the last words of the key (keys.erasure)
+    """
+
+    rules = Rules(
+        aggregate="person",
+        does="erase a person",
+        roles=frozenset({Role.DATA_PROTECTION_OFFICER}),
+        moves=(
+            Move("record", ("PSEUDONYM", "HELD"), "ERASED"),
+            Move("linkage", ("UNPUBLISHED", "HOLD", "TELL"), "UNPUBLISHED"),
+        ),
+        second=Second(frozenset({Role.KEY_CUSTODIAN}), "same country"),
+    )
+
+    key_id_hash: Open[Hex32]
+    basis: Open[ErasureBasis]
+    proof: Open[Hex32]
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person's record. `Person()` is that of somebody of whom nothing is recorded.
 
-    erased      the person's key is destroyed: identifiers, countries and grants are unknown, handles stay
+    erased      the person's key is destroyed: identifiers, countries and grants are unknown, handles stay. It is that
+                already where the record is not yet ERASED: on a store older than the key's end
     by_handle   every linkage there ever was, by its handle
     """
 
     seq: int = 0
     person_id: UUID | None = None
-    record: Literal["PSEUDONYM", "HELD"] = "PSEUDONYM"
+    record: Literal["PSEUDONYM", "HELD", "ERASED"] = "PSEUDONYM"
     erased: bool = False
     names: tuple[Name, ...] = field(default=(), repr=False)
     birth_date: str | None = field(default=None, repr=False)
@@ -154,6 +181,8 @@ def evolve(person: Person, event: Event) -> Person:
         case TokensPublished():
             linkage = published(person.by_handle.get(event.handle), event)
             person = replace(person, erased=person.erased or linkage.country is None)
+        case PersonErased():
+            return replace(person, record="ERASED", erased=True)
         case GrantSet() | TokensRevoked():
             linkage = changed(person.by_handle[event.handle], event)
         case _:

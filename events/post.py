@@ -18,6 +18,7 @@ from uuid import UUID
 
 import structlog
 
+from events import rotations
 from events.answers import Answers
 from events.chain import Tail, Verdict
 from events.charter import Charter, Topic
@@ -33,7 +34,7 @@ from events.receiving import Authenticator, Handler, Receiver, Round
 from events.restore import last_of_ours, mend
 from events.rooms import rooms
 from events.sealing import SealingKeys
-from events.signing import choose_signing_key
+from events.signing import choose_signing_key, destroy_former
 from events.stream import Stream
 from keys.ring import KeyRing
 
@@ -122,6 +123,7 @@ class Post:
         self._written = {t.name: t for t in charter.written_by(me)}
         self._keys_topic = self._written[f"keys.{me}"]
         self._paused: dict[Place, str] = {}
+        self._unread: dict[str, int] = {}
         self._introduced = ""
         self._authenticator = Authenticator(charter)
         self._sealing = SealingKeys(me=me, charter=charter, ring=ring)
@@ -134,6 +136,7 @@ class Post:
 
     def create(self) -> None:
         """Make the tables, which needs no carrier: from then on `status` can be read."""
+        self._database.create(rotations.TABLES)
         self.directory.create()
         self._outbox.create()
         self._inbox.create()
@@ -150,8 +153,18 @@ class Post:
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
         self._mend_streams()
         self._keep_sealing_keys()
+        announced = (t.name for t in self._inbox.topics.values() if t.family == "keys")
+        self._unread = {name: self._stream.end(name, 0) for name in announced}
+        self._note_read()
 
     # ---- reading
+
+    def is_current(self, *parties: str) -> bool:
+        """Whether all is read that these parties had announced when we opened.
+
+        Who was away, or was set back, waits for it before it uses a key: an agreement may have ended meanwhile.
+        """
+        return not any(f"keys.{party}" in self._unread for party in parties)
 
     def receive(self, handlers: Mapping[str, Handler], limit: int = 500, wait: float = 0.0) -> int:
         """Read and take into effect at most `limit` records, in one transaction. Returns how many are dealt with.
@@ -168,11 +181,16 @@ class Post:
         parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d, now) for d in delivered]
         with self._database.transaction() as tx:
             done = self._receiver.take(tx, parcels, handlers)
+        self._note_read()
         if done.heard_keys:
             self._paused.clear()  # they were not read in this round: perhaps they need wait no longer
         self._paused |= done.paused
         _tell(done)
         return done.passed
+
+    def ask_anew(self, tx: Transaction, family: str) -> None:
+        """Have the writers of these topics begin them anew with their live state, as after a restore of ours."""
+        self._inbox.ask_anew(tx, family)
 
     def applied_tick(self, topic: str, tx: Transaction | None = None) -> int | None:
         """The last tick through which a topic that we read is applied, on all its partitions; None: none yet."""
@@ -217,8 +235,9 @@ class Post:
         fill     (transaction, topic, partition, tick) -> what its envelope carries; may raise NotYet, and is asked
                  again at the next call
         returns  whether any was written: False between ticks, and while the readers' sealing keys are not known
-        Looks after our own sealing keys too.
+        Looks after our own keys too.
         """
+        self._keep_signing_key()
         self._keep_sealing_keys()
         number = self._charter.tick_at(self._clock.now())
         due = self._due(number)
@@ -294,6 +313,11 @@ class Post:
 
     # ---- within
 
+    def _note_read(self) -> None:
+        if self._unread:
+            at = self._inbox.positions({"keys"}, ())
+            self._unread = {name: end for name, end in self._unread.items() if at.get((name, 0), 0) < end}
+
     def _put(
         self,
         tx: Transaction,
@@ -342,17 +366,26 @@ class Post:
             ready = {t.reader for t, _ in due if t.reader and self.directory.sealing_key(t.reader, now, tx)}
         return [(topic, partition) for topic, partition in due if topic.reader is None or topic.reader in ready]
 
+    def _keep_signing_key(self) -> None:
+        destroyed = destroy_former(self._charter, self._me, self._ring, self._clock.now())
+        if destroyed:
+            log.info("post.signing_keys_destroyed", count=destroyed)
+
     def _keep_sealing_keys(self) -> None:
         now = self._clock.now()
+        with self._database.reading() as tx:
+            asked = rotations.asked(tx, "sealing")
+        # If we crash before the note is gone, the key that was made since it was asked for is the one to introduce.
+        current = self._sealing.current(now, asked)
         destroyed = self._sealing.destroy_old(now)
         if destroyed:
             log.info("post.sealing_keys_destroyed", count=destroyed)
-        current = self._sealing.current(now)
-        if current.key_id == self._introduced:
+        if current.key_id == self._introduced and asked is None:
             return
         with self._database.transaction() as tx:
             if not self.directory.knows_sealing_key(tx, self._me, current.key_id):
                 self.announce(tx, current)
+            rotations.done(tx, "sealing")
         self._introduced = current.key_id
 
     def _say_again(self, tx: Transaction, topic: Topic) -> None:

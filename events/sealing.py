@@ -28,25 +28,27 @@ class SealingKeys:
         self._life = timedelta(days=charter.sealing_days)
         self._acceptance = timedelta(days=charter.sealing_acceptance_days)
 
-    def current(self, now: datetime) -> SealingKeyIntroduced:
+    def current(self, now: datetime, asked: datetime | None = None) -> SealingKeyIntroduced:
         """The introduction of the key that others should seal to: a new key, where none is young enough.
 
+        asked   since when a custodian wants another one; the former is accepted for its time all the same
         If we crash before the introduction is written, the key is in the ring, and is introduced at the next start.
         """
         try:
             version = self._ring.primary("sealing")
         except UnknownKey:
             version = self._make(now)
-        if version.valid_until is None or now >= version.valid_until - self._life / _RENEW_EARLY:
+        too_old = version.valid_until is None or now >= version.valid_until - self._life / _RENEW_EARLY
+        if too_old or (asked and version.valid_from < asked):
             version = self._make(now)
         return _introduction(version)
 
     def destroy_old(self, now: datetime) -> int:
-        """Destroy the keys whose acceptance is over. Returns how many."""
+        """Destroy the keys whose acceptance is over, but the one in use: ask for `current` first. Returns how many."""
         old = [
             version
             for version in self._ring.versions("sealing")
-            if version.state != "destroyed" and version.valid_until and now >= version.valid_until + self._acceptance
+            if version.state == "active" and version.valid_until and now >= version.valid_until + self._acceptance
         ]
         for version in old:
             self._ring.destroy("sealing", version.id)

@@ -1,11 +1,15 @@
 """Which key a party signs with: chosen before it opens, since nobody would believe what another one signs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from events.charter import Charter
 from events.errors import CharterInvalid
 from keys.errors import UnknownKey
 from keys.ring import KeyRing
+
+OVERLAP: Final = timedelta(days=7)
+"""How long a former key is kept beside its successor, which the charter may have to retire as stolen."""
 
 
 def choose_signing_key(charter: Charter, me: str, ring: KeyRing, now: datetime) -> None:
@@ -33,3 +37,23 @@ def choose_signing_key(charter: Charter, me: str, ring: KeyRing, now: datetime) 
         f"The signing key {primary.id!r} of {me} is retired, or its time is over or to come (charter version"
         f" {charter.version}): nobody would believe what it signs. Put the new key into the ring."
     )
+
+
+def destroy_former(charter: Charter, me: str, ring: KeyRing, now: datetime) -> int:
+    """Destroy the keys before the one that signs, OVERLAP after that is in force. Returns how many.
+
+    What they signed is believed by their public parts, which stay in ring and charter for ever.
+    """
+    if not any(v.state == "active" for v in ring.versions("signing")):
+        return 0
+    since = {key.id: key.valid_from for key in charter.party(me).signing}
+    chosen = ring.primary("signing").id
+    if chosen not in since or now < max(charter.issued, since[chosen]) + OVERLAP:
+        return 0
+    over = [
+        v for v in ring.versions("signing")
+        if v.state == "active" and v.id in since and since[v.id] < since[chosen]
+    ]  # fmt: skip
+    for version in over:
+        ring.destroy("signing", version.id)
+    return len(over)

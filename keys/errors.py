@@ -7,9 +7,11 @@ KeysError
 ├── SealBroken         a sealed message does not open: altered, moved, or under another key
 ├── UnknownKey         no key of this purpose and id, or it is destroyed
 ├── AlreadyThere       an id or a file of keys is taken: keys are never overwritten
+├── KeyInUse           a key is to be destroyed while something stands under it
 ├── BackendMissing     no library for the group could be loaded
 ├── VectorsUnreadable  a file of test vectors is missing, cut, altered, or of another form
 ├── RingDamaged        a file of keys is missing, truncated, altered, open to others, or under another key
+├── BackupRefused      a backup of persons' keys is too old, altered, or of another ring
 ├── SourceInvalid      a setting does not say where a key-encryption key comes from
 └── TokenUnavailable   a PKCS#11 token, or the key in it, cannot be used
 
@@ -45,6 +47,10 @@ class AlreadyThere(KeysError):
     """An id names one key for ever, and a file of keys is made once."""
 
 
+class KeyInUse(KeysError):
+    """Objects stand under the key still: destroyed, it would take them with it. Nothing was changed."""
+
+
 class BackendMissing(KeysError):
     """A backend of the group does not load; where it is none at all: neither libsodium nor the rbcl wheel has one."""
 
@@ -55,6 +61,10 @@ class VectorsUnreadable(KeysError):
 
 class RingDamaged(KeysError):
     """A file of keys cannot be used as it stands. Nothing was changed; restore it, or give the right key."""
+
+
+class BackupRefused(KeysError):
+    """The backup must not be used, or cannot be. Nothing was changed."""
 
 
 class SourceInvalid(KeysError):

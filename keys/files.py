@@ -67,6 +67,13 @@ def replace_private(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Take a file away, durably; one that is not there is no error. Raises RingDamaged."""
+    with _failures(path, "removed"):
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: without it a rename may be lost with the power."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

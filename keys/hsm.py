@@ -102,6 +102,14 @@ class TokenAddress:
             )
             return self.open()
 
+    def destroy(self) -> None:
+        """Destroy the key inside the token, whatever its attributes; twice is once. Raises TokenUnavailable."""
+        with _lock, _failures(self):
+            pkcs11 = _library()
+            wanted = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY, pkcs11.Attribute.LABEL: self.object}
+            for key in list(_session(self).get_objects(wanted)):
+                key.destroy()
+
 
 def _session(address: TokenAddress) -> Any:
     """The process's one session with this token. Logged in for writing, so that a key can be made in it."""

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from keys import labels, seal
 from keys.errors import AlreadyThere, RingDamaged, SourceInvalid
-from keys.files import create_private, read_credential, read_private, sync_folder
+from keys.files import create_private, read_credential, read_private, remove, sync_folder
 from keys.hsm import TokenAddress
 
 SHORTEST: Final = 16
@@ -88,6 +88,10 @@ class Source(Protocol):
         """The ring stands under this key now, durably: drop what the source kept for the other case."""
         ...
 
+    def forget(self, was: Callable[[bytes], bool]) -> None:
+        """The ring stands under another source now: destroy the key that it stood under, where that is a file."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
@@ -123,6 +127,11 @@ class FileSource:
             sync_folder(self.path.parent)
         except OSError as error:
             raise RingDamaged(f"{self._next} cannot take the place of {self.path}: {error.strerror}.") from error
+
+    def forget(self, was: Callable[[bytes], bool]) -> None:
+        for path in (self.path, self._next):
+            if path.exists() and was(load_kek(path)):
+                remove(path)
 
     @property
     def _next(self) -> Path:
@@ -160,6 +169,9 @@ class PassphraseSource:
     def settle(self, key: bytes) -> None:
         """Nothing is kept."""
 
+    def forget(self, was: Callable[[bytes], bool]) -> None:
+        """Nothing is kept."""
+
     def _key(self, derivation: Argon2id) -> bytes:
         try:
             return argon2id.kdf(seal.KEY, self._passphrase, derivation.salt, derivation.ops, derivation.memory)
@@ -191,6 +203,9 @@ class TokenSource:
         return Kek(self._key(derivation), derivation)
 
     def settle(self, key: bytes) -> None:
+        """Nothing is kept."""
+
+    def forget(self, was: Callable[[bytes], bool]) -> None:
         """Nothing is kept."""
 
     def _key(self, derivation: TokenMac) -> bytes:

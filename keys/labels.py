@@ -40,6 +40,9 @@ ANSWER: Final = b"SAMAKI-v1 answer"
 REFUSAL: Final = b"SAMAKI-v1 refusal"
 """What a holder signs of its refusal itself, so that a pair it has stopped can be shown to anybody."""
 
+DROPPED: Final = b"SAMAKI-v1 dropped rows"
+"""What the matcher commits to of an agreement that ended (services.matcher.endings)."""
+
 REFERENCE: Final = b"SAMAKI-v1 reference"
 PSEUDONYM: Final = b"SAMAKI-v1 pseudonym"
 """Keyed hashes that never leave a country's node as such: a file's record id; a person in statistics."""
@@ -50,8 +53,18 @@ PERSON_KEY: Final = b"SAMAKI-v1 person key"
 PERSONS_WHOLE: Final = b"SAMAKI-v1 persons store"
 """Associated data of what is wrapped (keys.ring, keys.persons)."""
 
+ERASED_KEY: Final = b"SAMAKI-v1 destroyed person key"
+ERASURE: Final = b"SAMAKI-v1 erasure"
+"""What an erasure says of the key that it destroys (keys.erasure)."""
+
 TOKEN_KEK: Final = b"SAMAKI-v1 key-encryption key of a token"
 """The key-encryption key that a PKCS#11 token gives: HMAC under its own key of label | salt (keys.kek)."""
+
+KEK_MARK: Final = b"SAMAKI-v1 former key-encryption key"
+"""Of a hash by which a key file is known again that a ring stood under (keys.rotation)."""
+
+PERSONS_BACKUP: Final = b"SAMAKI-v1 backup of persons' keys"
+"""Associated data of a backup: label | its date (keys.backup)."""
 
 EVENT_OPEN: Final = b"SAMAKI-v1 event row, open part"
 EVENT_PERSONAL: Final = b"SAMAKI-v1 event row, personal part"

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from keys import labels, seal
-from keys.errors import AlreadyThere, RingDamaged, SealBroken, UnknownKey
+from keys.errors import AlreadyThere, KeyInUse, RingDamaged, SealBroken, UnknownKey
 from keys.files import create_private, read_private, replace_private
 from keys.kek import Argon2id, Derivation, Kek, Source, TokenMac
 
@@ -43,7 +43,9 @@ ALGORITHMS: Final[Mapping[Purpose, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """One key. `primary`: the one to use for new work, at most one a purpose; `destroyed`: no secret any more."""
+    """One key. `primary`: the one to use for new work; a purpose that has one keeps exactly one. `destroyed`: no secret
+    any more.
+    """
 
     id: str
     purpose: Purpose
@@ -184,14 +186,21 @@ class KeyRing:
         with self._lock:
             return tuple(v for v in self._versions.values() if v.purpose == purpose)
 
-    def destroy(self, purpose: Purpose, key_id: str) -> None:
+    def destroy(self, purpose: Purpose, key_id: str, *, standing: int = 0) -> None:
         """Drop the secret; id, dates and public part stay as a tombstone. Durable on return; twice is once.
 
-        Whether anything still stands under the key is the caller's to know. Raises UnknownKey.
+        standing  how many objects stand under the key still, as whoever keeps them has counted
+        raises    KeyInUse: some do, or it is the primary one, under which new ones come; UnknownKey
         """
         with self._lock:
-            gone = replace(self.version(purpose, key_id), state="destroyed", secret=None)
-            self._save({**self._versions, (purpose, key_id): gone})
+            before = self.version(purpose, key_id)
+            if standing:
+                raise KeyInUse(f"The {purpose} key {key_id!r} is not destroyed: {standing} objects stand under it.")
+            if before.state == "primary":
+                raise KeyInUse(f"The {purpose} key {key_id!r} is not destroyed: make another one primary.")
+            if before.state != "destroyed":
+                gone = replace(before, state="destroyed", secret=None)
+                self._save({**self._versions, (purpose, key_id): gone})
 
     def rewrap(self, kek: Kek) -> None:
         """Wrap every secret under another key-encryption key, in one replacement of the file; durable on return.

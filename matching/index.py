@@ -15,6 +15,7 @@ nobody can test an index against it. A revoked handle leaves a tombstone, which 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from events.database import Database, Transaction
@@ -27,14 +28,14 @@ from matching.policy import Allow, Deny, Reason
 INDEX: Final = 32
 
 _TABLES: Final = (
-    # state: live | revoked. `granted`, because `grant` is a word of SQL
+    # state: live | revoked. `granted`, because `grant` is a word of SQL. `next`: the same value behind the next pepper
     """CREATE TABLE IF NOT EXISTS handles (
         handle TEXT PRIMARY KEY, country TEXT NOT NULL, pair TEXT NOT NULL, epoch INTEGER NOT NULL,
         schema_version INTEGER NOT NULL, granted TEXT NOT NULL, grant_until TEXT NOT NULL, state TEXT NOT NULL,
         changed_at TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS slots (
         handle TEXT NOT NULL, slot INTEGER NOT NULL, country TEXT NOT NULL, pair TEXT NOT NULL, epoch INTEGER NOT NULL,
-        recipe TEXT NOT NULL, peppered BLOB NOT NULL, PRIMARY KEY (handle, slot))""",
+        recipe TEXT NOT NULL, peppered BLOB NOT NULL, next BLOB, PRIMARY KEY (handle, slot))""",
     "CREATE INDEX IF NOT EXISTS slots_by_value ON slots (peppered, handle)",
     """CREATE TABLE IF NOT EXISTS changed_values (
         peppered BLOB NOT NULL, recipe TEXT NOT NULL, pair TEXT NOT NULL, epoch INTEGER NOT NULL,
@@ -57,16 +58,18 @@ _Value = tuple[bytes, str, str, int]
 class Index:
     """Works in the caller's transactions, so that an effect stands or falls with the head of the stream it came by.
 
-    peppers  epoch > what indices stand behind; an epoch without one is refused
-    slots    the charter's row of recipes
+    peppers     epoch > what indices stand behind; an epoch without one is refused. May change while it is used
+    slots       the charter's row of recipes
+    successors  epoch > the pepper that is to take its place, where there is one
     """
 
     def __init__(
         self, database: Database, peppers: Mapping[int, Pepper], slots: Sequence[str],
-        caps: Mapping[str, int] = engine.CAPS,
+        caps: Mapping[str, int] = engine.CAPS, *, successors: Mapping[int, Pepper] = MappingProxyType({}),
     ) -> None:
         self._database = database
-        self._peppers = dict(peppers)
+        self._peppers = peppers
+        self._successors = successors
         self._slots = tuple(slots)
         self._caps = caps
 
@@ -142,6 +145,33 @@ class Index:
                     found.fall(tx, first, second)
         return len(changed)
 
+    def turn(self, tx: Transaction, epoch: int) -> bool:
+        """Put the next pepper of an epoch in the place of the present one, in everything that stands behind it.
+
+        returns  False: a row does not stand behind the next one yet, or changed values wait for `company`, of which
+                 nobody may hold one any more. Then nothing is changed
+        """
+        if tx.execute("SELECT 1 FROM slots WHERE epoch = ? AND next IS NULL LIMIT 1", (epoch,)):
+            return False
+        if tx.execute("SELECT 1 FROM changed_values WHERE epoch = ? LIMIT 1", (epoch,)):
+            return False
+        for table in ("grounds", "hot_values"):  # each value in them some live row holds, and all say the same of it
+            tx.execute(
+                f"UPDATE {table} SET peppered = (SELECT next FROM slots WHERE slots.peppered = {table}.peppered"  # noqa: S608  our own words
+                " LIMIT 1) WHERE epoch = ?", (epoch,),
+            )
+        tx.execute("UPDATE slots SET peppered = next, next = NULL WHERE epoch = ?", (epoch,))
+        return True
+
+    @staticmethod
+    def behind(tx: Transaction, epoch: int) -> tuple[int, int]:
+        """How many of an epoch's rows stand behind the next pepper too, and how many there are."""
+        ((done, of),) = tx.execute(
+            "SELECT COUNT(DISTINCT CASE WHEN next IS NOT NULL THEN handle END), COUNT(DISTINCT handle) FROM slots"
+            " WHERE epoch = ?", (epoch,),
+        )
+        return int(done), int(of)
+
     def outcome(self, tx: Transaction) -> engine.Outcome:
         """All that stands, as the reference gives it: for audits and tests."""
         matches = [
@@ -172,13 +202,15 @@ class Index:
         return next((reason for holds, reason in checks if not holds), None)
 
     def _put(self, tx: Transaction, country: str, sent: Submission) -> None:
-        pepper = self._peppers[sent.epoch]
-        cut = (sent.indices[start : start + INDEX] for start in range(0, len(sent.indices), INDEX))
+        pepper, successor = self._peppers[sent.epoch], self._successors.get(sent.epoch)
+        cut = [sent.indices[start : start + INDEX] for start in range(0, len(sent.indices), INDEX)]
         peppered = [pepper.mac(index) for index in cut]
         values: list[_Value] = [(v, r, sent.pair, sent.epoch) for r, v in zip(self._slots, peppered, strict=True)]
+        following = [successor.mac(index) if successor else None for index in cut]
         tx.executemany(
-            "INSERT INTO slots (handle, slot, country, peppered, recipe, pair, epoch) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(sent.handle, slot, country, *value) for slot, value in enumerate(values)],
+            "INSERT INTO slots (handle, slot, country, peppered, recipe, pair, epoch, next)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(sent.handle, slot, country, *value, following[slot]) for slot, value in enumerate(values)],
         )
         self._note(tx, values)
 

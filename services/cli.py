@@ -143,6 +143,33 @@ def case_import(
         raise typer.Exit(InputInvalid.exit_code)
 
 
+@case.command("erase")
+def case_erase(
+    case_id: Annotated[str, typer.Argument(help="The case's id, whole.")],
+    node: Node,
+    token_file: TokenFile,
+    basis: Annotated[str, typer.Option(help="person_asked, retention or unlawful")],
+) -> None:
+    """Ask, as data protection officer, that a person be erased. A key custodian must sign."""
+    from services.country.client import ask_erasure
+
+    ask_erasure(node, token_file, case_id, basis)
+
+
+@case.command("erasures")
+def case_erasures(
+    node: Node,
+    token_file: TokenFile,
+    sign: Annotated[str | None, typer.Option(help="Erase for good whom this request names.")] = None,
+    decline: Annotated[str | None, typer.Option(help="Decline this request.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What waits for a key custodian; who is one signs or declines. It cannot be undone."""
+    from services.country.client import erasures
+
+    erasures(node, token_file, sign=sign, decline=decline, as_json=as_json)
+
+
 @matches.command("list")
 def matches_list(node: Node, token_file: TokenFile, as_json: Json = False) -> None:
     """The matches that your side was told of."""

@@ -83,9 +83,9 @@ class MortalRing:
         with self._fuse():
             return self._inner.add(*args, **given)
 
-    def destroy(self, *args: Any) -> None:
+    def destroy(self, *args: Any, **given: Any) -> None:
         with self._fuse():
-            self._inner.destroy(*args)
+            self._inner.destroy(*args, **given)
 
 
 class MortalJob:

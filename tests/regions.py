@@ -22,8 +22,9 @@ from events.messages import Body, Item
 from events.stream import MemoryStream, Stream
 from events.succession import load_charter
 from keys.errors import UnknownKey
+from keys.hsm import TokenAddress
 from keys.kek import load_kek
-from keys.persons import PersonKeys
+from keys.persons import PersonKeys, open_persons
 from keys.ring import KeyRing
 from services.country.desk import CaseFile
 from services.country.importer import Report, Stated
@@ -76,6 +77,8 @@ class LiveRegion:
         self.stream: Any = stream
         self.wrap: Wrap = lambda _party, database, carrier: (database, carrier)
         """What the parties that are started from now on get in the place of their database and stream."""
+        self.pepper: TokenAddress | None = None
+        """Where a matcher that is started from now on makes its peppers; None: in its ring."""
         self.databases: dict[str, Database] = {}
         self._persons: dict[str, PersonKeys] = {}
         self.parties: dict[str, Any] = {}
@@ -108,18 +111,19 @@ class LiveRegion:
         schema = f"{self.region.root.name}_{party}".replace(".", "_").replace("-", "_").lower()
         carrier = self.stream(party) if callable(self.stream) else self.stream
         self.databases[party], carrier = self.wrap(party, open_database(address, schema=schema), carrier)
-        common = {
+        common: dict[str, Any] = {
             "charter": self.charter, "digest": self.digest, "ring": self.ring(party),
             "database": self.databases[party], "stream": carrier, "clock": self.clock,
         }
         kind = self.charter.party(party).kind
         if kind == "country":
-            self._persons[party] = PersonKeys(home / "persons.db", load_kek(home / "kek"))
+            kek, at = load_kek(home / "kek"), self.clock.now()
+            self._persons[party] = open_persons(home / "persons.db", common["ring"], kek=kek, at=at)
             service: Any = Node(party, persons=self._persons[party], **common)
         elif kind == "keyholder":
             service = KeyHolder(party, **common)
         else:
-            service = Matcher(party, **common)
+            service = Matcher(party, pepper=self.pepper, **common)
         service.open()
         running = {**self.parties, party: service}
         self.parties = {p.id: running[p.id] for p in self.charter.parties if p.id in running}  # always in one order

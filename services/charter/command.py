@@ -27,6 +27,7 @@ from keys.files import sync_folder
 from keys.kek import Source, source
 from services.charter import drafts, homes, roots, signing, tables
 from services.charter.words import differences
+from services.runtime.claim import claimed
 from services.runtime.errors import InputInvalid
 from services.runtime.party import schema_of
 
@@ -63,11 +64,20 @@ def key(home: Path, party: str | None, kek: str | None, days: int) -> None:
     under = source(kek or f"file:{home.absolute() / 'kek'}")
     now = SystemClock().now().replace(microsecond=0)
     with _refusals():
-        ring = homes.open_home(home, party, under, now=now)
-        offer = homes.new_signing_key(ring, party, now=now, life=timedelta(days=days))
-        public = home / f"{offer.key.id}.json"
-        _write_new(public, offer.model_dump_json(indent=2).encode() + b"\n")
+        home.mkdir(mode=0o700, exist_ok=True)
+        with claimed(home):
+            ring = homes.open_home(home, party, under, now=now)
+            offer = homes.new_signing_key(ring, party, now=now, life=timedelta(days=days))
+            public = write_offer(home, offer)
     typer.echo(public)
+
+
+def write_offer(home: Path, offer: homes.Offer) -> Path:
+    """The public file of an online key, for whoever writes the charter; one that stands there is the same."""
+    public = home / f"{offer.key.id}.json"
+    if not public.exists():
+        _write_new(public, offer.model_dump_json(indent=2).encode() + b"\n")
+    return public
 
 
 def last(home: Path, party: str | None, database_file: Path | None) -> None:
@@ -106,9 +116,17 @@ def new(
     _say_draft(draft)
 
 
-def join(draft: Path, files: Sequence[Path], *, pairs: str | None) -> None:
-    """Add members and parties' keys to a draft, from the public files that they handed over; and pairs that agree."""
-    _change(draft, lambda before: _joined(before, files, pairs))
+def join(draft: Path, files: Sequence[Path], *, pairs: str | None, third: Sequence[str] = ()) -> None:
+    """Add members and parties' keys to a draft, from the public files that they handed over; and pairs that agree.
+
+    third   pairs and the outside bodies' holders of a third share, as KH-TH=Witness.holder
+    """
+    _change(draft, lambda before: reduce(_with_third, third, _joined(before, files, pairs)))
+
+
+def _with_third(draft: Draft, text: str) -> Draft:
+    pair, _, holder = text.partition("=")
+    return drafts.with_third_share(draft, pair, holder)
 
 
 def leave(draft: Path, who: str) -> None:

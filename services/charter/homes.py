@@ -7,8 +7,9 @@ from typing import Final
 from events.charter import SigningKey
 from events.model import PartyId, Value
 from keys import seal, sign
+from keys.errors import UnknownKey
 from keys.kek import Source
-from keys.ring import KeyRing, Purpose, create_ring, open_ring
+from keys.ring import KeyRing, KeyVersion, Purpose, create_ring, open_ring
 
 YEAR: Final = timedelta(days=365)
 """How long a signing key lives."""
@@ -49,11 +50,18 @@ def new_signing_key(ring: KeyRing, party: str, *, now: datetime, life: timedelta
         valid_until=now + life,
     )
     public, until = bytes.fromhex(key.public), key.valid_until
-    ring.add("signing", key.id, seed, public=public, valid_from=now, valid_until=until, primary=not before)
+    kept = ring.add("signing", key.id, seed, public=public, valid_from=now, valid_until=until, primary=not before)
+    return offer_of(party, kept)
+
+
+def offer_of(party: str, kept: KeyVersion) -> Offer:
+    """The public part of an online key of the ring. Raises UnknownKey: it has none, or no end."""
+    if kept.public is None or kept.valid_until is None:
+        raise UnknownKey(f"The ring's signing key {kept.id!r} has no public part or no end: add it anew.")
+    key = SigningKey(id=kept.id, public=kept.public.hex(), valid_from=kept.valid_from, valid_until=kept.valid_until)
     return Offer(party=party, key=key)
 
 
 def _further_purposes(party: str) -> tuple[Purpose, ...]:
-    if party == MATCHER:
-        return ("store", "pepper")
-    return ("store",) if party.endswith(".holder") else ("store", "search")
+    """The matcher makes its peppers itself, in its ring or in a token (services.matcher.peppers)."""
+    return ("store",) if party == MATCHER or party.endswith(".holder") else ("store", "search")

@@ -23,6 +23,7 @@ from services.runtime.signin import SignIn
 
 _WORKERS = (Role.CASE_WORKER, Role.FIRST_RESPONDER, Role.SUPERVISOR)
 _REPORTERS = (Role.CASE_WORKER, Role.FIRST_RESPONDER, Role.TRM_FOCAL_POINT)
+ERASE = (Role.DATA_PROTECTION_OFFICER, Role.KEY_CUSTODIAN)
 _WITHDRAW = (*_WORKERS, Role.DATA_PROTECTION_OFFICER)
 
 
@@ -36,6 +37,7 @@ def add_routes(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     """All routes below /api."""
     _add_cases(app, node, sign_in)
     _add_decisions(app, node, sign_in)
+    _add_erasures(app, node, sign_in)
     _add_consents(app, node, sign_in)
     _add_signatures(app, node, sign_in)
     _add_matches(app, node, sign_in)
@@ -120,6 +122,31 @@ def _add_decisions(app: FastAPI, node: Node, sign_in: SignIn) -> None:
     @app.post("/api/decisions/{decision_id}/refusal")
     def decline_decision(decision_id: UUID, actor: authority) -> Done:
         desk.decline_decision(act_of(node, actor, Purpose.IDENTIFICATION), decision_id)
+        return Done()
+
+
+def _add_erasures(app: FastAPI, node: Node, sign_in: SignIn) -> None:
+    officer = Annotated[Actor, Depends(sign_in.acting(Role.DATA_PROTECTION_OFFICER))]
+    custodian = Annotated[Actor, Depends(sign_in.acting(Role.KEY_CUSTODIAN))]
+    either = Annotated[Actor, Depends(sign_in.acting(*ERASE))]
+
+    @app.post("/api/cases/{case_id}/erasure")
+    def ask_erasure(case_id: UUID, form: forms.Erasure, actor: officer) -> dict[str, str]:
+        node.erasures.ask(act_of(node, actor, Purpose.DATA_PROTECTION), case_id, form.basis)
+        return {"state": "awaits_second_person"}
+
+    @app.get("/api/erasures")
+    def list_erasures(_actor: either) -> list[dict[str, Any]]:
+        return [{**_waiting_json(w, None), "basis": w.asked.basis} for w in node.erasures.waiting()]
+
+    @app.post("/api/erasures/{erasure_id}/signature")
+    def sign_erasure(erasure_id: UUID, actor: custodian) -> Done:
+        node.erasures.sign(act_of(node, actor, Purpose.DATA_PROTECTION), erasure_id)
+        return Done()
+
+    @app.post("/api/erasures/{erasure_id}/refusal")
+    def decline_erasure(erasure_id: UUID, _actor: either) -> Done:
+        node.erasures.decline(erasure_id)
         return Done()
 
 
@@ -260,6 +287,7 @@ def case_json(file: CaseFile) -> dict[str, Any]:
         "documents": [dict(d) for d in person.documents],
         "gender": person.gender,
         "citizenships": sorted(person.citizenships),
+        "erased": person.erased,
         "publications": [{"country": c, "state": s, "reason": r} for c, s, r in file.publications],
     }
 

@@ -11,6 +11,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from events.erasure import WHY
 from services.runtime.errors import InputInvalid, PeerUnreachable, SettingsInvalid
 
 _PATIENCE = httpx.Timeout(10.0, read=1800.0)
@@ -191,3 +192,32 @@ def grant_match(node: str, token_file: Path, ref: str, grant: str, reason: str) 
     )
     said = {"set": "The grant is set.", "awaits_second_person": "A second person must sign; it waits on their list."}
     print(said[answer["state"]])  # noqa: T201  the command's answer
+
+
+def ask_erasure(node: str, token_file: Path, case_id: str, basis: str) -> None:
+    if basis not in WHY:
+        raise SettingsInvalid(f"A basis is one of {', '.join(WHY)}.")
+    NodeClient.from_file(node, token_file).post(f"/api/cases/{quote(case_id, safe='')}/erasure", {"basis": basis})
+    print("A key custodian must sign within seven days; it waits on their list.")  # noqa: T201  the command's answer
+
+
+def erasures(node: str, token_file: Path, *, sign: str | None, decline: str | None, as_json: bool) -> None:
+    client = NodeClient.from_file(node, token_file)
+    if sign:
+        client.post(f"/api/erasures/{quote(sign, safe='')}/signature", {})
+        print("Erased. No copy of this person's history can be read again.")  # noqa: T201  the command's answer
+        return
+    if decline:
+        client.post(f"/api/erasures/{quote(decline, safe='')}/refusal", {})
+        print("Declined.")  # noqa: T201  the command's answer
+        return
+    rows = client.get("/api/erasures")
+    if as_json:
+        print(json.dumps({"erasures": rows}))  # noqa: T201  the command's answer
+        return
+    table = Table(title=f"{len(rows)} erasures wait for a key custodian", title_justify="left")
+    for column in ("Request", "Case", "Because", "Asked by", "Asked"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row["id"], row["case_id"], WHY[row["basis"]], row["asked_by"], row["asked_at"][:10])
+    Console().print(table)

@@ -13,7 +13,7 @@ from events.linkage import GrantReason
 from events.match import ClosingReason
 from events.messages import Grant
 from events.model import Country, Hex32, Value
-from events.person import BirthDate, Contact, Document, Name
+from events.person import BirthDate, Contact, Document, ErasureBasis, Name
 
 Few = Annotated[tuple[Country, ...], Field(min_length=1, max_length=64)]
 
@@ -59,6 +59,12 @@ class Closing(Value):
     reason: Text | None = None
     duplicate_of: UUID | None = None
     how_to_come_back: Text | None = None
+
+
+class Erasure(Value):
+    """What the data protection officer signs."""
+
+    basis: ErasureBasis
 
 
 class Identifiers(Value):

@@ -11,19 +11,23 @@ from fastapi import Depends, FastAPI, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from events.base import Actor, Purpose, Role
+from events.erasure import WHY as BASES
 from events.messages import Grant
-from services.country.api import act_of, case_json, match_json
+from events.person import ErasureBasis
+from services.country.api import ERASE, act_of, case_json, match_json
 from services.country.node import Node
 from services.country.publications import WHY
 from services.runtime.pages import Link, Pages
 from services.runtime.signin import SignIn
 
 Answer = Literal["tell", "hold", "decline"]
+ErasureAnswer = Literal["erase", "decline"]
 LINKS = (
     Link("/", "Node"),
     Link("/cases", "Cases"),
     Link("/awaiting", "To sign"),
     Link("/matches", "Matches"),
+    Link("/erasures", "Erasures"),
     Link("/keys", "Keys"),
 )
 STATES = {
@@ -44,6 +48,7 @@ REASONS = WHY | {
     "consent_over": "The consent is over.",
     "correction": "The identifiers were corrected; ask again.",
     "expired": "Their time was over.",
+    "agreement_ended": "The agreement with that country is over.",
     "unsafe": "They were taken out because that country had become unsafe.",
 }
 
@@ -60,6 +65,7 @@ def add_routes(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
     _add_cases(app, node, sign_in, pages)
     _add_awaiting(app, node, sign_in, pages)
     _add_matches(app, node, sign_in, pages)
+    _add_erasures(app, node, sign_in, pages)
 
 
 def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
@@ -76,6 +82,7 @@ def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
             acting=acting,
             post=status.post,
             work=status if operator else None,
+            ended=status.ended if acting is not None else (),
             behind=[(topic, max(0, tick - last)) for topic, last in status.post.ticks.items()],
             charter=node.charter,
             now=now,
@@ -137,3 +144,31 @@ def _add_matches(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> Non
         chosen: Grant = "tell" if answer == "tell" else "hold"
         node.desk.set_grant(act, row.case_id, row.match.other_country, chosen, "review")
         return RedirectResponse(f"/matches/{row.match.match_ref}", status_code=303)
+
+
+def _add_erasures(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
+    officer = Annotated[Actor, Depends(sign_in.acting(Role.DATA_PROTECTION_OFFICER))]
+    custodian = Annotated[Actor, Depends(sign_in.acting(Role.KEY_CUSTODIAN))]
+    either = Annotated[Actor, Depends(sign_in.acting(*ERASE))]
+
+    @app.get("/erasures")
+    def show_erasures(acting: either) -> Response:
+        return pages.render(
+            "erasures.html", here="/erasures", acting=acting, rows=node.erasures.waiting(), bases=BASES,
+            signs=acting.role is Role.KEY_CUSTODIAN,
+        )
+
+    @app.post("/erasures")
+    def ask(acting: officer, case_id: Annotated[UUID, Form()], basis: Annotated[ErasureBasis, Form()]) -> Response:
+        node.erasures.ask(act_of(node, acting, Purpose.DATA_PROTECTION), case_id, basis)
+        return RedirectResponse("/erasures", status_code=303)
+
+    @app.post("/erasures/answer")
+    def answer(
+        acting: custodian, request_id: Annotated[UUID, Form()], answer: Annotated[ErasureAnswer, Form()]
+    ) -> Response:
+        if answer == "erase":
+            node.erasures.sign(act_of(node, acting, Purpose.DATA_PROTECTION), request_id)
+        else:
+            node.erasures.decline(request_id)
+        return RedirectResponse("/erasures", status_code=303)

@@ -8,6 +8,7 @@ from events.consent import ConsentRecorded
 from events.database import Transaction
 from events.linkage import GrantSet, TokensPublished, TokensRevoked
 from events.match import MatchClosed, MatchTold
+from events.person import PersonErased
 from services.country.vault import Vault
 
 
@@ -41,6 +42,8 @@ class Projection:
                 _drop_waiting_tell(tx, event)
             case MatchTold() | MatchClosed():
                 _match_moved(tx, event)
+            case PersonErased():
+                _erased(tx, event)
 
     def _published(self, tx: Transaction, event: TokensPublished) -> None:
         if isinstance(event.country, Erased):
@@ -89,6 +92,17 @@ def _drop_waiting_tell(tx: Transaction, event: GrantSet | TokensRevoked) -> None
         " AND country = (SELECT country FROM handles WHERE handle = ?)",
         (str(event.person_id), event.handle),
     )
+
+
+def _erased(tx: Transaction, event: PersonErased) -> None:
+    """What is about her goes; cases, handles and matches stay, as counts do, under random ids."""
+    person_id = str(event.person_id)
+    tx.execute(
+        "DELETE FROM case_references WHERE case_id IN (SELECT case_id FROM cases WHERE person_id = ?)", (person_id,)
+    )
+    for table in ("publications", "awaiting", "unasked", "due"):
+        tx.execute(f"DELETE FROM {table} WHERE person_id = ?", (person_id,))  # noqa: S608  ours
+    tx.execute("INSERT INTO erased (person_id, is_destroyed) VALUES (?, 0) ON CONFLICT DO NOTHING", (person_id,))
 
 
 def _due(tx: Transaction, event: Event, at: datetime) -> None:

@@ -18,8 +18,8 @@ from events.model import Country, Value
 from services.country.vault import Vault
 
 SIGNED_WITHIN: Final = timedelta(days=7)
-Kind = Literal["publish", "tell", "not_victim"]
-"""Tokens to publish, a `tell` to set, or the decision that she is no victim."""
+Kind = Literal["publish", "tell", "not_victim", "erasure"]
+"""Tokens to publish, a `tell` to set, the decision that she is no victim, or that she is to be erased."""
 
 
 class Signed(Value):

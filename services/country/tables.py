@@ -20,6 +20,7 @@ handles           handle -> person
 matches           one row a match that this side was told
 departures        positions of the store's log that still have to leave, by topic and partition
 unasked           positions of the store's log whose person was not asked yet whether it may count in statistics
+erased            whose record is erased, and whether the key is destroyed too: random ids
 due               when a person's consents, grants or tokens must be looked at again
 cursors           how far the relay has read the store's log
 """
@@ -56,5 +57,6 @@ TABLES = (
     "CREATE INDEX IF NOT EXISTS unasked_by_person ON unasked (person_id)",
     "CREATE TABLE IF NOT EXISTS due (person_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (person_id, at))",
     "CREATE INDEX IF NOT EXISTS due_by_time ON due (at)",
+    "CREATE TABLE IF NOT EXISTS erased (person_id TEXT PRIMARY KEY, is_destroyed BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position BIGINT NOT NULL)",
 )

@@ -1,7 +1,8 @@
 """What time does: consents lapse, grants become holds, tokens and matches end. The node's own acts, never a `tell`.
 
 Whom to look at stands in the table `due`. A date that has passed is looked at once; what it brings is an event like any
-other. If we crash before the row goes, it is looked at again, and nothing happens twice.
+other. If we crash before the row goes, it is looked at again, and nothing happens twice. Keys of people who were erased
+are destroyed here too, if a crash came before.
 """
 
 from datetime import datetime
@@ -15,6 +16,7 @@ from events.clock import Clock
 from events.database import Database, Transaction
 from events.publication import decide_expire_grants
 from services.country.decisions import Decisions
+from services.country.erasures import Erasures
 from services.country.publications import Publications
 from services.country.records import Records
 from services.country.signatures import any_overdue
@@ -27,16 +29,18 @@ class Upkeep:
         records: Records,
         publications: Publications,
         decisions: Decisions,
+        erasures: Erasures,
         clock: Clock,
     ) -> None:
         self._db = database
         self._records = records
         self._publications = publications
         self._decisions = decisions
+        self._erasures = erasures
         self._clock = clock
 
     def run(self, limit: int = 100) -> int:
-        """Look at people whose time has come, at most `limit`. Returns how many."""
+        """Look at people whose time has come, at most `limit`; destroy keys that are over. Returns how many."""
         now = self._clock.now()
         with self._db.reading() as tx:
             rows = tx.execute("SELECT DISTINCT person_id FROM due WHERE at <= ? LIMIT ?", (now.isoformat(), limit))
@@ -49,7 +53,8 @@ class Upkeep:
             with self._db.transaction() as tx:
                 self._publications.drop_unsigned(tx, now)
                 self._decisions.drop_unsigned(tx, now)
-        return len(rows)
+                self._erasures.drop_unsigned(tx, now)
+        return len(rows) + self._erasures.finish()
 
     def _look(self, tx: Transaction, person_id: UUID, now: datetime) -> None:
         act = Act(at=now, by=NODE, purpose=Purpose.UPKEEP)

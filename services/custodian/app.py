@@ -1,12 +1,18 @@
 """The sub-commands of `samaki keys`."""
 
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-keys = typer.Typer(no_args_is_help=True, help="Keys: their state and refresh, allowances, evidence against holders.")
+from services.runtime.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from services.runtime.settings import PartySettings
+
+keys = typer.Typer(no_args_is_help=True, help="Keys: their state, refresh, rotation and end, backups, allowances, evidence against holders.")
 
 CharterFile = Annotated[
     Path | None, typer.Option("--charter", envvar="SAMAKI_CHARTER", help="The region's signed charter.")
@@ -103,6 +109,108 @@ def refresh(
 
     if not run(address_of(home, None if home else url), token_file, pair, as_json=as_json):
         raise typer.Exit(1)
+
+
+Home = Annotated[Path, typer.Option(envvar="SAMAKI_HOME", help="The party's own folder.")]
+Kek = Annotated[str | None, typer.Option(envvar="SAMAKI_KEK", help="Where the ring's key comes from; default: kek.")]
+DatabaseFile = Annotated[
+    Path | None, typer.Option(envvar="SAMAKI_DATABASE_FILE", help="A file with the PostgreSQL address of its store.")
+]
+
+
+class Purpose(StrEnum):
+    """What `rotate` renews."""
+
+    SIGNING = "signing"
+    SEALING = "sealing"
+    KEK = "kek"
+    DATA = "data"
+    PEPPER = "pepper"
+
+
+@keys.command("rotate")
+def rotate(
+    purpose: Annotated[Purpose, typer.Option(help="Which key.")],
+    home: Home,
+    charter: CharterFile = None,
+    kek: Kek = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="kek: its new source, file:PATH, passphrase:... or pkcs11:...; by default the same again."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="signing: how long the new key signs.")] = 365,
+    database_file: DatabaseFile = None,
+    as_json: Json = False,
+) -> None:
+    """Renew a key of a party. Asked again it goes on, and shows where it stands. kek, data: stop the party first."""
+    from services.custodian import rotate as run
+
+    if purpose is Purpose.SIGNING and charter is None:
+        raise SettingsInvalid("Give --charter: it says which keys of the party are introduced.")
+    settings = _settings(home, kek=kek, charter=charter, database_file=database_file)
+    match purpose:
+        case Purpose.KEK:
+            run.kek(settings, to, as_json=as_json)
+        case Purpose.DATA:
+            run.data(settings, as_json=as_json)
+        case Purpose.SEALING:
+            run.sealing(settings, as_json=as_json)
+        case Purpose.PEPPER:
+            run.pepper(settings, as_json=as_json)
+        case Purpose.SIGNING:
+            run.signing(settings, days, as_json=as_json)
+
+
+@keys.command("backup")
+def backup(
+    home: Home,
+    to: Annotated[Path, typer.Option(help="A folder apart from the data's backups.")],
+    kek: Kek = None,
+    as_json: Json = False,
+) -> None:
+    """Back up persons' keys, and delete backups over 30 days old. The node may run."""
+    from services.custodian.backup import back_up
+
+    back_up(_settings(home, kek=kek), to, as_json=as_json)
+
+
+@keys.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup of persons' keys.")],
+    home: Home,
+    kek: Kek = None,
+    as_json: Json = False,
+) -> None:
+    """Bring persons' keys back from a backup of the last 30 days. Who was erased stays so. Stop the node first."""
+    from services.custodian.backup import restore as run
+
+    run(_settings(home, kek=kek), file, as_json=as_json)
+
+
+def _settings(home: Path, *, charter: Path | None = None, **given: object) -> "PartySettings":
+    """Of a command that needs a home, and a charter only where one is given."""
+    from services.runtime.settings import PartySettings
+
+    return PartySettings.load(home=home, charter=charter or home / "charter.json", **given)
+
+
+@keys.command("end")
+def end(
+    token_file: TokenFile,
+    pair: Annotated[str, typer.Option(help="The pair whose agreement ends: KH-TH.")],
+    reason: Annotated[Literal["withdrawn", "compromise", "law", "other"], typer.Option(help="Why; it is public.")],
+    home: Annotated[Path | None, typer.Option(help="Home folder of the key holder, if it runs here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_HOLDER", help="Address of the key holder: http://127.0.0.1:PORT")
+    ] = None,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: Json = False,
+) -> None:
+    """End a pair's agreement, by your side alone and for good. Two custodians of this key holder say so."""
+    from services.custodian.ending import end as run
+    from services.custodian.refresh import address_of
+
+    run(address_of(home, None if home else url), token_file, pair, reason, is_sure=is_sure, as_json=as_json)
 
 
 @keys.command("status")

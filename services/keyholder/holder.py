@@ -20,13 +20,15 @@ from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed
+from events.model import countries_of
 from events.post import Post, PostStatus
 from events.stream import Stream
 from keys import dleq, group, quota, shares, sign
 from keys.ring import KeyRing
-from services.keyholder import alarms, allowances, book, requests
+from services.keyholder import alarms, allowances, book, endings, requests
 from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
+from services.keyholder.endings import Endings
 from services.keyholder.refreshes import Refreshes
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
@@ -81,24 +83,28 @@ class KeyHolder:
             shares=self.shares,
             clock=clock,
         )
+        self.endings = Endings(
+            me, charter=charter, ring=ring, database=database, post=self._post, shares=self.shares, clock=clock
+        )
         self._topics = {t.reader: t for t in charter.written_by(me) if t.family == "evaluated" and t.reader}
         self._seen: dict[str, int] = {}
 
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on its state can be read."""
-        self.database.create((*book.TABLES, *allowances.TABLES, *alarms.TABLES))
+        self.database.create((*book.TABLES, *allowances.TABLES, *alarms.TABLES, *endings.TABLES))
         self._post.create()
 
     def open(self) -> None:
         """Make tables and topics, draw and announce the shares. Raises StreamUnavailable: call again."""
         self.create()
         self._post.open()
-        self.shares.open()
+        self.shares.open(over=self.endings.over())
 
     def step(self) -> bool:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         self._refill()
         done = self._post.receive({"evaluate": self._take})
+        done += self.endings.step()
         done += self.allowances.grant()
         done += sum(self._answer(country) for country in self._topics)
         done += self.refreshes.step()
@@ -171,14 +177,21 @@ class KeyHolder:
             country,
             holder=self.me,
             charter=self.charter,
+            pairs=self.shares.pairs,
             generations=self.shares.generations(asked.pair),
         )
 
     # ---- answering
 
     def _answer(self, country: str) -> int:
-        """Answer this country's oldest requests, if its sealing key is known. Returns how many."""
-        if self._post.directory.sealing_key(country, self.clock.now()) is None:
+        """Answer this country's oldest requests, if its sealing key is known. Returns how many.
+
+        Not before all is read that the pairs' holders had said, we ourselves too, when we opened: a holder that was
+        away, or is restored from a backup, may have shares of an agreement that is over.
+        """
+        pairs = [pair for pair in self.shares.pairs if country in countries_of(pair)]
+        holders = {holder for pair in pairs for holder in self.charter.holders_of(pair)}
+        if self._post.directory.sealing_key(country, self.clock.now()) is None or not self._post.is_current(*holders):
             return 0
         done = 0
         while done < AT_ONCE and self._answer_one(country):
@@ -299,23 +312,25 @@ class KeyHolder:
         """A stream of answers that begins anew: we, or its reader, were set back.
 
         What was answered is answered again, for nothing. What we may have answered and forgotten counts as all of
-        today: a holder restored from a backup starts with its windows spent.
+        today: a holder restored from a backup starts with its windows spent. If its clock lags behind what it had
+        sealed, as that of a machine does that wakes from a snapshot, it is the day of that, or tomorrow at most: a
+        clock that was far ahead once must not close windows for long.
 
         Once a tick: a reader's word begins a stream anew, and a stolen key could say it without end.
         """
         for topic in self._post.refills():
             if self._seen.get(topic.name) == self._tick():
                 continue
+            today, sealed = day_of(self.clock.now()), day_of(max(p.sealed_at for p in self._post.places(topic.name)))
             with self.database.transaction() as tx:
-                self._refill_topic(tx, topic)
+                self._refill_topic(tx, topic, min(max(today, sealed), today + 1))
                 self._post.refilled(tx, topic)
             self._seen[topic.name] = self._tick()
 
-    def _refill_topic(self, tx: Transaction, topic: Topic) -> None:
+    def _refill_topic(self, tx: Transaction, topic: Topic, today: int) -> None:
         if topic.reader is None:
             return
         book.owe_again(tx, topic.reader)
-        today = day_of(self.clock.now())
         for pair in self.shares.pairs:
             if topic.reader in pair.split("-"):
                 book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair, tx), today)

@@ -13,6 +13,7 @@ If we crash, the transaction that took an envelope is undone whole, and the enve
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from events.charter import Charter
@@ -36,8 +37,9 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS matcher_deferred (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
         item BLOB NOT NULL)""",
-    # what was ever taken into the index and counted, behind the pepper
-    "CREATE TABLE IF NOT EXISTS matcher_taken (digest BLOB PRIMARY KEY)",
+    # what was taken into the index and counted, behind the pepper. `next`: the same behind the next pepper
+    """CREATE TABLE IF NOT EXISTS matcher_taken (
+        digest BLOB PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL, next BLOB)""",
     "CREATE TABLE IF NOT EXISTS matcher_refused (reason TEXT PRIMARY KEY, count BIGINT NOT NULL)",
 )
 AT_ONCE: Final = 200
@@ -49,6 +51,7 @@ class Intake:
 
     directory  what holders announced beyond their daily quotas
     peppers    matching epoch > the index's pepper
+    successors the same > the one that is to take its place, where there is one
     store_key  seals the rows that wait
     """
 
@@ -61,10 +64,13 @@ class Intake:
         peppers: Mapping[int, Pepper],
         store_key: bytes,
         clock: Clock,
+        successors: Mapping[int, Pepper] = MappingProxyType({}),
     ) -> None:
         self._charter = charter
         self._index = index
+        self._directory = directory
         self._peppers = peppers
+        self._successors = successors
         self._store_key = store_key
         self._clock = clock
         self.account = Account(charter, directory, clock)
@@ -78,7 +84,7 @@ class Intake:
         """
         known = heard.of(tx, sent.handle)
         is_repeated = known is not None and known.is_repeated_by(stream_epoch, sent.serial)
-        refusal = self._refusal(country, sent) or _not_theirs(country, known)
+        refusal = self._refusal(tx, country, sent) or _not_theirs(country, known)
         if refusal:
             refuse(tx, refusal)
             return []
@@ -153,11 +159,12 @@ class Intake:
 
     # ---- within
 
-    def _refusal(self, country: str, sent: Submission) -> str | None:
+    def _refusal(self, tx: Transaction, country: str, sent: Submission) -> str | None:
         """What the index would refuse on any day: such a row does not wait for one."""
         charter = self._charter
         checks = (
             (sent.pair in charter.pairs_of(country), "pair_not_agreed"),
+            (not self._directory.is_ended(sent.pair, tx), "agreement_ended"),
             (sent.epoch in self._peppers, "unknown_epoch"),
             (sent.schema_version == charter.schema_version, "unknown_schema"),
             (len(sent.indices) == INDEX * len(charter.slots), "wrong_size"),
@@ -191,9 +198,24 @@ class Intake:
         result = self._index.submit(tx, country, sent, at=self._clock.now())
         if isinstance(result, Deny):
             refuse(tx, result.reason)
-        elif is_new:
+            return
+        if is_new:
             self.account.spend(tx, country, sent.pair, sent.epoch)
-            tx.execute("INSERT INTO matcher_taken VALUES (?)", (self._digest(sent),))
+        tx.execute(
+            "INSERT INTO matcher_taken VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET next = excluded.next",
+            (_digest(self._peppers[sent.epoch], sent), sent.pair, sent.epoch, self._next_digest(sent)),
+        )
+
+    def turn(self, tx: Transaction, epoch: int) -> bool:
+        """Put the next pepper in the present one's place, in all that was taken; False: not everything is ready.
+
+        What was taken once, went, and was not said again, is forgotten: published anew it was evaluated anew.
+        """
+        if not self._index.turn(tx, epoch):
+            return False
+        tx.execute("DELETE FROM matcher_taken WHERE epoch = ? AND next IS NULL", (epoch,))
+        tx.execute("UPDATE matcher_taken SET digest = next, next = NULL WHERE epoch = ?", (epoch,))
+        return True
 
     def _with_the_stricter(self, tx: Transaction, country: str, sent: Submission) -> Submission:
         """Said again, a row has the stricter of its grant and of those that we know, wherever it stands."""
@@ -205,11 +227,12 @@ class Intake:
         return sent.model_copy(update={"grant": grant, "grant_until": until})
 
     def _was_taken(self, tx: Transaction, sent: Submission) -> bool:
-        return bool(tx.execute("SELECT 1 FROM matcher_taken WHERE digest = ?", (self._digest(sent),)))
+        digest = _digest(self._peppers[sent.epoch], sent)
+        return bool(tx.execute("SELECT 1 FROM matcher_taken WHERE digest = ?", (digest,)))
 
-    def _digest(self, sent: Submission) -> bytes:
-        """Stands for a row; longer than an index, so it is never the digest of one."""
-        return self._peppers[sent.epoch].mac(labels.framed(sent.handle.encode(), sent.indices))
+    def _next_digest(self, sent: Submission) -> bytes | None:
+        successor = self._successors.get(sent.epoch)
+        return _digest(successor, sent) if successor else None
 
     @staticmethod
     def _others_wait(tx: Transaction, country: str, pair: str) -> bool:
@@ -226,6 +249,11 @@ class Intake:
 
     def _opened(self, handle: str, box: bytes) -> Submission:
         return Submission.model_validate_json(seal.unseal(self._store_key, box, handle.encode()))
+
+
+def _digest(pepper: Pepper, sent: Submission) -> bytes:
+    """Stands for a row; longer than an index, so it is never the digest of one."""
+    return pepper.mac(labels.framed(sent.handle.encode(), sent.indices))
 
 
 def _not_theirs(country: str, known: Heard | None) -> str | None:

@@ -14,7 +14,7 @@ from services.runtime.process import edge, run
 def build(settings: MatcherSettings) -> Matcher:
     """The matcher of these settings, not opened yet. Raises InputInvalid."""
     party = load_party(settings)
-    return Matcher(party.id, **party.parts)
+    return Matcher(party.id, pepper=settings.pepper_token, **party.parts)
 
 
 def create(matcher: Matcher, settings: MatcherSettings, log: Log, pump: Pump) -> FastAPI:

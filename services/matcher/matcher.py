@@ -6,6 +6,7 @@ one size, and nothing it counts, logs or shows depends on a match that was not t
 
 from typing import Final
 
+from events import rotations
 from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
@@ -14,18 +15,20 @@ from events.messages import Body, GrantChanged, MatchEnded, Outline, Revocation,
 from events.post import Fill, Post, PostStatus
 from events.stream import Stream
 from keys import seal
-from keys.pepper import SecretPepper
+from keys.hsm import TokenAddress
 from keys.ring import KeyRing, Purpose
 from matching import found
 from matching.found import Ending
 from matching.index import Index
 from matching.policy import Deny
-from services.matcher import account, intake, notices, statistics
+from services.matcher import account, endings, intake, notices, statistics
+from services.matcher.endings import Endings
 from services.matcher.intake import Intake
+from services.matcher.peppers import Peppers
 from services.matcher.telling import Telling
 
 _CLOCK: Final = "CREATE TABLE IF NOT EXISTS matcher_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
-_TABLES: Final = (*intake.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
+_TABLES: Final = (*intake.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, *endings.TABLES, _CLOCK)
 _VALUES_AT_ONCE: Final = 500
 """Changed values that are looked at in one transaction."""
 _DEFERRED_KEY: Final = "deferred"
@@ -44,7 +47,9 @@ class Matcher:
         database: Database,
         stream: Stream,
         clock: Clock,
+        pepper: TokenAddress | None = None,
     ) -> None:
+        """`pepper`: the token in which new peppers are made, and the name that theirs begin with; None: the ring."""
         self.me = me
         self.charter = charter
         self.clock = clock
@@ -52,26 +57,29 @@ class Matcher:
         self._post = Post(
             me=me, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
-        epoch = charter.matching_epoch
-        peppers = {epoch: SecretPepper(_kept(ring, "pepper", f"{me}/pepper/{epoch}", clock))}
-        self._index = Index(database, peppers, charter.slots)
+        self._peppers = Peppers(me, ring=ring, database=database, clock=clock, token=pepper)
+        self._index = Index(database, self._peppers.current, charter.slots, successors=self._peppers.successors)
         store_key = _kept(ring, "store", _DEFERRED_KEY, clock)
         self._intake = Intake(
             charter,
             index=self._index,
             directory=self._post.directory,
-            peppers=peppers,
+            peppers=self._peppers.current,
+            successors=self._peppers.successors,
             store_key=store_key,
             clock=clock,
         )
         self._telling = Telling(charter, self._post, clock)
+        self.endings = Endings(charter, database=database, post=self._post, store_key=store_key, clock=clock)
         self._handlers = {"linkage": self._take_linkage, "cases": self._take_cases}
         self._size = notices.body_size(charter)
         self._seen: dict[str, int] = {}
         self._to_look = True
+        self._to_turn = True
 
     def create(self) -> None:
-        """Make the tables, which needs no broker: from then on its state can be read."""
+        """Make the tables, which needs no broker: from then on its state can be read. Raises TokenUnavailable."""
+        self._peppers.open(self.charter.matching_epoch)
         self._index.create()
         self.database.create(_TABLES)
         self._post.create()
@@ -85,8 +93,10 @@ class Matcher:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         self._refill()
         done = self._receive()
+        done += self.endings.step()
         done += self._take_waiting()
         done += self._look()
+        done += self._change_pepper()
         done += self._decide()
         done += self._tell_totals()
         done += self._post.tick(self._fill)
@@ -101,6 +111,7 @@ class Matcher:
     def _receive(self) -> int:
         done = self._post.receive(self._handlers)
         self._to_look |= done > 0
+        self._to_turn |= done > 0
         return done
 
     def _take_linkage(self, tx: Transaction, header: Header, body: Body) -> None:
@@ -139,6 +150,7 @@ class Matcher:
             with self.database.transaction() as tx:
                 done += self._intake.take_waiting(tx, country, pair)
         self._to_look |= done > 0
+        self._to_turn |= done > 0
         return done
 
     def _look(self) -> int:
@@ -151,12 +163,41 @@ class Matcher:
         self._to_look = done == _VALUES_AT_ONCE
         return done
 
+    def _change_pepper(self) -> bool:
+        """Begin what a custodian has asked for; or end it, once every row stands behind the next pepper too."""
+        epoch = self.charter.matching_epoch
+        with self.database.reading() as tx:
+            is_asked = rotations.asked(tx, "pepper") is not None
+        if is_asked:
+            self._begin_next_pepper(epoch)
+        if epoch not in self._peppers.successors or not self._to_turn:
+            return is_asked
+        with self.database.transaction() as tx:
+            turned = self._intake.turn(tx, epoch)
+            if turned:
+                self._peppers.turned(tx, epoch)
+        if turned:
+            self._peppers.reload()
+        self._to_turn = False
+        return is_asked or turned
+
+    def _begin_next_pepper(self, epoch: int) -> None:
+        """Under way already, it is not begun anew."""
+        made = None if epoch in self._peppers.successors else self._peppers.prepare(epoch)
+        with self.database.transaction() as tx:
+            if made:
+                self._peppers.follow(tx, made)
+                self._post.ask_anew(tx, "linkage")
+            rotations.done(tx, "pepper")
+        self._peppers.reload()
+        self._to_turn = True
+
     # ---- telling
 
     def _decide(self) -> bool:
         """Once a tick, at its beginning: what was decided leaves in this tick's envelopes, right after."""
         tick = self.charter.tick_at(self.clock.now())
-        if self._seen.get("decided") == tick:
+        if self._seen.get("decided") == tick or not self.endings.may_tell():
             return False
         with self.database.transaction() as tx:
             begun = _has_begun(tx, "decided", tick)
@@ -168,6 +209,8 @@ class Matcher:
     def _fill(self, tx: Transaction, topic: Topic, _partition: int, tick: int) -> Fill:
         if topic.family != "notices" or topic.reader is None:
             return Fill()
+        if not self.endings.may_tell():
+            return Fill((), self._size)
         return Fill(notices.take(tx, topic.reader, self.charter.notices_per_tick, tick), self._size)
 
     def _tell_totals(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, FastAPI, Response
 from markupsafe import Markup
 
-from events import generations, introductions
+from events import endings, generations, introductions
 from events.base import Actor, Role
 from events.charter import Charter
 from events.database import Transaction
@@ -58,10 +58,11 @@ class KeyReport:
     quotas: tuple[QuotaRow, ...]
 
 
-def told_to(tx: Transaction) -> Told:
+def told_to(tx: Transaction, charter: Charter) -> Told:
     """What this party's database has of `keys.*`."""
     introduced = introductions.listed(tx)
-    active = {place: generations.active(tx, *place) for place in {(i.pair, i.epoch) for i in introduced}}
+    places = {(i.pair, i.epoch) for i in introduced}
+    active = {place: generations.active(tx, *place, len(charter.holders_of(place[0]))) for place in places}
     sealing = tx.execute("SELECT party, key_id, valid_from, valid_until FROM directory_sealing")
     return Told(
         sealing=[
@@ -69,6 +70,7 @@ def told_to(tx: Transaction) -> Told:
             for party, key, a, b in sealing
         ],
         introductions=introduced,
+        ended=frozenset(endings.ended(tx, charter)),
         active={place: generation for place, generation in active.items() if generation is not None},
         evaluations=[
             Evaluations(holder, pair, epoch, sum(t.count for t in of))
@@ -106,7 +108,7 @@ def report(
     persons      how many have a data key; None: this party has no persons
     evaluations  what a holder has counted itself, which goes before what it has told
     """
-    told = told_to(tx)
+    told = told_to(tx, charter)
     own = {(e.holder, e.pair, e.epoch) for e in evaluations}
     others = [e for e in told.evaluations if (e.holder, e.pair, e.epoch) not in own]
     told = replace(told, evaluations=(*others, *evaluations))
@@ -144,8 +146,12 @@ def _counts(tx: Transaction, charter: Charter, party: str, store_keys: Sequence[
     }
     if kind == "matcher":
         counts["store", "deferred"] = (count("SELECT COUNT(*) FROM matcher_deferred"), "waiting rows")
-        epochs = tx.execute("SELECT epoch, COUNT(*) FROM slots GROUP BY epoch")
-        counts |= {("pepper", f"{party}/pepper/{epoch}"): (int(n), "indices") for epoch, n in epochs}
+        for state, column in (("current", "peppered"), ("next", "next")):
+            rows = tx.execute(
+                f"SELECT p.name, COUNT(s.{column}) FROM matcher_peppers p LEFT JOIN slots s ON s.epoch = p.epoch"  # noqa: S608  our own words
+                " WHERE p.state = ? GROUP BY p.name", (state,),
+            )
+            counts |= {("pepper", name): (int(n), "indices") for name, n in rows}
     if kind == "country":
         sql = "SELECT COUNT(*) FROM stored_events WHERE substr(state, 1, ?) = ?"
         for key in store_keys:

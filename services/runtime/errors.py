@@ -4,6 +4,7 @@ ServiceError             exit code 1
 ├── SettingsInvalid      2  a setting is missing or wrong: names the setting, never its value
 ├── BindRefused          2  the address is not this machine's own, and nobody allowed that
 ├── AddressInUse         1  somebody else listens there
+├── HomeInUse            1  another process has this party's home
 ├── CharterOver          1  the next version of the charter is in force: the process starts again under it
 ├── SelftestFailed       1  the cryptography of this machine gives wrong answers, or there is none
 ├── InputInvalid         3  a file that was handed in cannot be used
@@ -32,6 +33,10 @@ class BindRefused(ServiceError):
 
 
 class AddressInUse(ServiceError):
+    exit_code = 1
+
+
+class HomeInUse(ServiceError):
     exit_code = 1
 
 

@@ -11,7 +11,9 @@ from fastapi import FastAPI
 
 from events.clock import Clock, SystemClock
 from events.errors import StoreUnavailable
-from services.runtime.errors import CharterOver, PeerUnreachable
+from keys.errors import KeysError
+from services.runtime.claim import claimed
+from services.runtime.errors import CharterOver, InputInvalid, PeerUnreachable
 from services.runtime.http import create_app
 from services.runtime.logs import Log, open_logs
 from services.runtime.loop import Pump
@@ -85,24 +87,30 @@ def run(kind: str, settings: P, build: Callable[[P], S], create: Callable[[S, P,
     logs = open_logs(settings.log_file, capture=True, service=kind, party=settings.party)
     clock = SystemClock()
     until = charter_ends(settings, clock.now())
-    service = _with_tables(build(settings))
-    pump = Pump(_looped(service, clock, until), logs.log)
-    code = serve(
-        create(service, settings, logs.log, pump),
-        pump,
-        logs.log,
-        host=settings.http_host,
-        port=settings.http_port,
-        port_file=settings.port_file,
-        anywhere=settings.http_anywhere,
-    )
-    leave(code)
+    with claimed(settings.home):
+        service = _with_tables(build(settings))
+        pump = Pump(_looped(service, clock, until), logs.log)
+        code = serve(
+            create(service, settings, logs.log, pump),
+            pump,
+            logs.log,
+            host=settings.http_host,
+            port=settings.http_port,
+            port_file=settings.port_file,
+            anywhere=settings.http_anywhere,
+        )
+        leave(code)
 
 
 def _with_tables(service: S) -> S:
-    """The same service, its tables made: pages show it before any broker answers. Raises PeerUnreachable: no store."""
+    """The same service, its tables made: pages show it before any broker answers.
+
+    Raises PeerUnreachable: no store; InputInvalid: a key is not to be had.
+    """
     try:
         service.create()
+    except KeysError as error:
+        raise InputInvalid(str(error)) from error
     except StoreUnavailable as error:
         raise PeerUnreachable(f"The store cannot be opened: {error}") from error
     return service

@@ -111,6 +111,7 @@ SAMPLES = {
         "review_on": ON,
     },
     "TokensRevoked": {"handle": "0a" * 16, "reason": "correction"},
+    "PersonErased": {"key_id_hash": "cd" * 32, "basis": "person_asked", "proof": "ef" * 32},
     "MatchTold": {
         "match_id": UUID(int=7),
         "match_ref": "M-234",

@@ -17,7 +17,8 @@ from services.country import forms
 from services.runtime.staff import MACHINES, Entry, Register, digest_of
 
 W, F, S = Role.CASE_WORKER, Role.FIRST_RESPONDER, Role.SUPERVISOR
-FOCAL, AUTHORITY, OFFICER = Role.TRM_FOCAL_POINT, Role.IDENTIFICATION_AUTHORITY, Role.DATA_PROTECTION_OFFICER
+FOCAL, AUTHORITY = Role.TRM_FOCAL_POINT, Role.IDENTIFICATION_AUTHORITY
+OFFICER, CUSTODIAN = Role.DATA_PROTECTION_OFFICER, Role.KEY_CUSTODIAN
 OPERATOR, REVIEWER = Role.NODE_OPERATOR, Role.SECURITY_REVIEWER
 PEOPLE = [role for role in Role if role not in MACHINES]
 
@@ -34,6 +35,13 @@ MAY = {
     ("POST", "/api/cases/{case_id}/closing"): {W, F, S},
     ("POST", "/api/cases/{case_id}/identifiers"): {W, F, S},
     ("POST", "/api/imports"): {W},
+    ("POST", "/api/cases/{case_id}/erasure"): {OFFICER},
+    ("GET", "/api/erasures"): {OFFICER, CUSTODIAN},
+    ("POST", "/api/erasures/{erasure_id}/signature"): {CUSTODIAN},
+    ("POST", "/api/erasures/{erasure_id}/refusal"): {OFFICER, CUSTODIAN},
+    ("GET", "/erasures"): {OFFICER, CUSTODIAN},
+    ("POST", "/erasures"): {OFFICER},
+    ("POST", "/erasures/answer"): {CUSTODIAN},
     ("POST", "/api/cases/{case_id}/consents"): {W, F},
     ("POST", "/api/cases/{case_id}/withdrawals"): {W, F, S, OFFICER},
     ("POST", "/api/cases/{case_id}/publication"): {W},
@@ -64,7 +72,7 @@ FOR_ANYONE = {"/", "/sign-in", "/sign-out", "/health"}
 
 
 def path_of(template: str) -> str:
-    return template.format(case_id=uuid4(), decision_id=uuid4(), ref="M-1", pair="KH-TH")
+    return template.format(case_id=uuid4(), decision_id=uuid4(), erasure_id=uuid4(), ref="M-1", pair="KH-TH")
 
 
 @pytest.fixture

@@ -203,6 +203,20 @@ def test_a_grant_is_set_or_waits_for_a_second_person(samaki, matched):
 # ---- nodes and tokens that are not there
 
 
+def test_an_erasure_is_asked_for_listed_and_signed(samaki, at_node):
+    at_node.publish("KH", person("A"))
+    case_id = str(at_node.file("KH", "A").case.case_id)
+    assert samaki("case", "erase", case_id, "--basis", "whim", staff="officer")[0] == SettingsInvalid.exit_code
+    code, out, _ = samaki("case", "erase", case_id, "--basis", "person_asked", staff="officer")
+    assert (code, out) == (0, "A key custodian must sign within seven days; it waits on their list.\n")
+    ((row),) = json.loads(samaki("case", "erasures", "--json", staff="custodian")[1])["erasures"]
+    assert (row["case_id"], row["basis"], row["reference"]) == (case_id, "person_asked", None)
+    assert samaki("case", "erasures", "--sign", row["id"], staff="officer")[0] == InputInvalid.exit_code
+    code, out, _ = samaki("case", "erasures", "--sign", row["id"], staff="custodian")
+    assert (code, out) == (0, "Erased. No copy of this person's history can be read again.\n")
+    assert "0 erasures wait" in samaki("case", "erasures", staff="custodian")[1]
+
+
 def test_a_node_that_does_not_answer_is_an_unreachable_peer(samaki, answering):
     def refuse(_request):
         raise httpx.ConnectError("no route to Somsak")

@@ -302,3 +302,32 @@ def test_forms_are_closed_models():
     models = [m for m in vars(forms).values() if isinstance(m, type) and issubclass(m, forms.Value)]
     assert len(models) > 10
     assert all(m.model_config.get("extra") == "forbid" and m.model_config.get("frozen") for m in models)
+
+
+# ---- erasures
+
+
+def test_an_officer_asks_for_an_erasure_and_a_custodian_sees_an_id_and_why_and_signs(region, browser):
+    region.publish("KH", person("A"))
+    case_id = str(region.file("KH", "A").case.case_id)
+    officer, custodian = browser("officer"), browser("custodian")
+    assert officer.send("/erasures", case_id=case_id, basis="person_asked").status_code == 303
+    seen = custodian.page("/erasures")
+    assert case_id in seen
+    assert "she asked" in text_of(seen)
+    (name,) = request_ids(seen)
+    assert request_ids(officer.page("/erasures")) == []  # who asks has no button to sign with
+    assert officer.send("/erasures/answer", request_id=name, answer="erase").status_code == 403
+    assert custodian.send("/erasures/answer", request_id=name, answer="erase").status_code == 303
+    assert "Nothing waits" in text_of(custodian.page("/erasures"))
+    assert "This person was erased" in text_of(browser("worker").page(f"/cases/{case_id}"))
+
+
+def test_a_custodian_who_declines_leaves_her_as_she_is(region, browser):
+    region.publish("KH", person("A"))
+    case_id = str(region.file("KH", "A").case.case_id)
+    browser("officer").send("/erasures", case_id=case_id, basis="retention")
+    custodian = browser("custodian")
+    (name,) = request_ids(custodian.page("/erasures"))
+    assert custodian.send("/erasures/answer", request_id=name, answer="decline").status_code == 303
+    assert region.file("KH", "A").person.names

@@ -69,9 +69,10 @@ def test_a_body_that_cannot_be_opened_is_asked_for_again_and_has_its_effect_once
     pair.write(1, 2)
     pair.settle()
     ring = pair.matcher.ring
-    ring.destroy("sealing", ring.primary("sealing").id)
+    old = ring.primary("sealing").id
     pair.region.clock.advance(6.6 * 86400)
     pair.matcher.post.tick()
+    ring.destroy("sealing", old)
     pair.settle()
     pair.write(3)
     pair.settle()

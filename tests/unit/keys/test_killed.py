@@ -195,12 +195,15 @@ def test_killed_at_any_step_all_keys_open_and_the_change_can_be_done_again(start
         OPERATIONS[operation](left)
         assert held(left)[1] == persons
         assert opened(left)[1] != old_kek or not operation.startswith("to_")
+        assert operation not in {"to_another_file", "to_a_passphrase"} or not (left / "kek").exists()
         shutil.rmtree(left)
     assert states == sorted(states)  # once new, never old again
     assert states[0] != states[-1]
     if operation == "to_the_same_file":
         assert old_kek not in [path.read_bytes() for path in homes[-1].iterdir()]
         assert {path.name for path in homes[-1].iterdir()} == {"kek", "ring.json", "persons.db"}
+    if operation in {"to_another_file", "to_a_passphrase"}:
+        assert {path.name for path in homes[-1].iterdir()} <= {"other", "ring.json", "persons.db"}
 
 
 def test_a_file_of_keys_is_written_synced_renamed_and_its_folder_synced_in_this_order(tmp_path, monkeypatch):

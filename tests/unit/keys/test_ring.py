@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from keys import files
-from keys.errors import AlreadyThere, RingDamaged, UnknownKey
+from keys.errors import AlreadyThere, KeyInUse, RingDamaged, UnknownKey
 from keys.kek import Kek
 from keys.ring import KeyRing
 
@@ -72,7 +72,7 @@ def test_an_id_names_one_key_for_ever(keys):
 
 
 def test_destroying_leaves_a_tombstone_with_the_public_part(keys, path):
-    add(keys, "a", b"the very secret", public=b"public", primary=True)
+    add(keys, "a", b"the very secret", public=b"public")
     keys.destroy("signing", "a")
     keys.destroy("signing", "a")
     for found in (keys, KeyRing.open(path, KEK)):
@@ -82,6 +82,17 @@ def test_destroying_leaves_a_tombstone_with_the_public_part(keys, path):
             found.secret("signing", "a")
         with pytest.raises(UnknownKey):
             found.primary("signing")
+
+
+def test_a_key_is_not_destroyed_while_anything_stands_under_it_nor_while_it_is_in_use(keys, path):
+    add(keys, "a")
+    add(keys, "b", primary=True)
+    for refused in ({"key_id": "a", "standing": 1}, {"key_id": "b"}):
+        with pytest.raises(KeyInUse):
+            keys.destroy("signing", **refused)
+    for found in (keys, KeyRing.open(path, KEK)):
+        assert [v.state for v in found.versions("signing")] == ["active", "primary"]
+        assert found.secret("signing", "a") == found.secret("signing", "b") == b"s" * 32
 
 
 def test_a_wrapped_secret_is_gone_from_the_file_once_destroyed(keys, path):

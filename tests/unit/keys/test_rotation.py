@@ -7,13 +7,21 @@ from uuid import uuid4
 
 import pytest
 
-from keys.errors import AlreadyThere, RingDamaged
+from keys.errors import AlreadyThere, KeyInUse, RingDamaged
 from keys.kek import FileSource, PassphraseSource, load_kek, new_kek
-from keys.persons import PersonKeys, open_persons
+from keys.persons import PersonKeys, open_persons, rows_in
 from keys.ring import create_ring, open_ring
 from keys.rotation import rotate_data, rotate_kek
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """SIGKILL."""
+
+
+def killed(*_args):
+    raise Killed
 
 
 def words(text=b"seven words that nobody else would choose"):
@@ -49,6 +57,25 @@ def test_the_key_encryption_key_goes_from_any_source_to_any_other(home):
     assert len(set(keys)) == len(path)
     with pytest.raises(RingDamaged):
         open_ring(home / "ring.json", words())
+
+
+def test_the_file_of_the_former_key_is_gone_and_no_other(home):
+    other = new_kek(home / "other")
+    rotate(home, file(home), words())
+    assert sorted(path.name for path in home.iterdir()) == ["other", "ring.json"]
+    rotate(home, file(home, "other"), words())  # given by mistake, when nothing is left to do
+    assert load_kek(home / "other") == other
+
+
+def test_a_file_that_another_ring_stands_under_is_not_removed_by_a_change_that_was_killed(home, monkeypatch):
+    """Killed before the former file went, and asked again with the name of another file."""
+    monkeypatch.setattr(FileSource, "forget", killed)
+    with pytest.raises(Killed):
+        rotate(home, file(home), words())
+    monkeypatch.undo()
+    other = new_kek(home / "other")
+    rotate(home, file(home, "other"), words())
+    assert load_kek(home / "other") == other
 
 
 def test_the_same_passphrase_again_gives_another_key(home):
@@ -117,6 +144,30 @@ def test_persons_keys_are_the_same_under_a_fresh_key_and_the_old_one_is_destroye
         assert persons.get(person) == key
         assert persons.get(later)
         assert persons.get(gone) is None
+
+
+def test_the_key_of_persons_keys_is_not_destroyed_while_one_stands_under_it(home):
+    """Whatever put it there: an error of ours, or a hand."""
+    ring, kek = open_ring(home / "ring.json", file(home))
+    one, other = uuid4(), uuid4()
+    with closing(open_persons(home / "persons.db", ring, kek=kek, at=START)) as persons:
+        persons.create([one, other])
+        under_the_old = rows_in(home / "persons.db", ring.secret("data", "data.1"))[one]
+        monkeyed = persons.rewrap
+
+        def rewrap(key):
+            monkeyed(key)
+            with persons._database:
+                persons._database.execute(
+                    "UPDATE person_key SET wrapped = ? WHERE person_id = ?", (under_the_old, one.bytes)
+                )
+
+        persons.rewrap = rewrap
+        with pytest.raises(KeyInUse, match="1 objects stand under it"):
+            rotate_data(ring, persons, at=START)
+    assert [v.state for v in ring.versions("data")] == ["active", "primary"]
+    with pytest.raises(KeyInUse):
+        open_persons(home / "persons.db", ring, kek=kek, at=START)
 
 
 def test_an_altered_row_stops_the_change_of_the_key_that_wraps_it_before_it_is_made(home):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from posts import copy
 
 from events.charter import Allowance
 from events.database import open_database
@@ -426,6 +427,29 @@ def test_a_pair_is_for_its_two_countries_and_their_two_holders(region, elements,
     asked = EvaluationAsked(
         batch=UUID(int=1), pair="KH-TH", epoch=1, generation=0, purpose="match", n=1, blinded=elements(1)[0]
     )
-    fitting = {"holder": HOLDER, "charter": region.charter, "generations": {0}}
+    fitting = {"holder": HOLDER, "charter": region.charter, "generations": {0}, "pairs": region.charter.pairs}
     assert form_refusal(asked, "KH", **fitting) is None
     assert form_refusal(asked, requester, **{**fitting, "holder": holder}).reason == "not_your_pair"
+
+
+@pytest.mark.usefixtures("acquainted")
+def test_put_back_with_a_clock_that_lags_a_holder_opens_no_window_of_a_day_that_it_has_answered(
+    small, asker, holder, open_holder, settle, elements
+):
+    """A machine that wakes from a snapshot has the snapshot's time until it is set right."""
+    small.clock.advance(3600)
+    settle(asker, holder)
+    copy(holder.database, small.folder / "backup.db")
+    small.clock.advance(86400)
+    last = asker.asks(HOLDER, elements(8))
+    settle(asker, holder)
+    assert isinstance(asker.answers_to(last.batch)[0], Evaluated)
+    holder.database.close()
+    small.clock.advance(-86400 + 60)
+    restored = open_holder(small, HOLDER, database=open_database(f"sqlite:///{small.folder}/backup.db"))
+    settle(asker, restored)
+    small.clock.advance(86400)
+    over = asker.asks(HOLDER, elements(3))
+    settle(asker, restored)
+    (refusal,) = asker.answers_to(over.batch)
+    assert (refusal.reason, refusal.retry_at) == ("over_quota", datetime(2026, 3, 3, tzinfo=UTC))
