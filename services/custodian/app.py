@@ -12,7 +12,10 @@ from services.runtime.errors import SettingsInvalid
 if TYPE_CHECKING:
     from services.runtime.settings import PartySettings
 
-keys = typer.Typer(no_args_is_help=True, help="Keys: their state, refresh, rotation and end, backups, allowances, evidence against holders.")
+keys = typer.Typer(
+    no_args_is_help=True,
+    help="Keys: their state, refresh, rotation and end, backups, allowances, evidence against holders.",
+)
 
 CharterFile = Annotated[
     Path | None, typer.Option("--charter", envvar="SAMAKI_CHARTER", help="The region's signed charter.")
