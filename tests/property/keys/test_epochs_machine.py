@@ -108,22 +108,27 @@ class Epochs(RuleBasedStateMachine):
 
     @invariant()
     def what_is_before_it_goes_once_both_have_closed_it_or_the_overlap_is_over_and_not_sooner(self):
-        for (_, number), since in self.since.items():
-            both = all(self.closed.get(country, 0) >= number for country in COUNTRIES)
-            late = self.now - since >= OVERLAP
-            over = epochs.is_over(COUNTRIES, self.closed, number, since=since, now=self.now, overlap=OVERLAP)
-            assert over == (both or late)
+        for reader in READERS:
+            for number in range(1, (self.force[reader] or 1)):
+                both = all(self.closed.get(country, 0) > number for country in COUNTRIES)
+                late = self.now - self.later_since(reader, number) >= OVERLAP
+                assert self.is_over(reader, number) == (both or late)
+        assert not epochs.is_over(COUNTRIES, {}, 1, since=None, now=self.now, overlap=OVERLAP)
+
+    def later_since(self, reader, number):
+        """When this reader first saw a later epoch in force."""
+        return min(since for (who, later), since in self.since.items() if who == reader and later > number)
+
+    def is_over(self, reader, number):
+        since = self.later_since(reader, number)
+        return epochs.is_over(COUNTRIES, self.closed, number, since=since, now=self.now, overlap=OVERLAP)
 
     @invariant()
     def every_state_only_moves_on_and_one_at_most_is_issued_in(self):
         for reader in READERS:
             force, before = self.force[reader], self.states[reader]
             for epoch in self.seen_by(reader):
-                over = any(
-                    number > epoch.number and number == force
-                    and epochs.is_over(COUNTRIES, self.closed, number, since=since, now=self.now, overlap=OVERLAP)
-                    for (who, number), since in self.since.items() if who == reader
-                )  # fmt: skip
+                over = force is not None and epoch.number < force and self.is_over(reader, epoch.number)
                 past = before.get(epoch.number, "PREPARED")
                 state = epochs.state_of(epoch.number, force, retired=over or past == "RETIRED")
                 assert STATES.index(state) >= STATES.index(past)
