@@ -82,10 +82,12 @@ def test_asked_twice_it_is_done_once(region):
     assert set(states(region)) == {"matcher/pepper/1", "matcher/pepper/1.2"}
 
 
-def test_again_and_again_each_has_a_name_of_its_own(region):
+def test_again_and_again_each_has_a_name_of_its_own_and_no_intake_is_charged(region):
+    before = accepted(region)
     for _ in range(2):
         ask(region)
         region.tick(4)
+    assert accepted(region) == before
     assert states(region) == {
         "matcher/pepper/1": "destroyed", "matcher/pepper/1.2": "destroyed", "matcher/pepper/1.3": "current, kept",
     }  # fmt: skip
