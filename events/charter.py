@@ -89,6 +89,20 @@ class Allowance(Value):
         return self.valid_from <= at < self.valid_until
 
 
+class ThirdShare(Value):
+    """An outside body's holder that has a third share of a pair's key: k = k_A + k_B + k_C."""
+
+    pair: PairName
+    holder: PartyId
+
+
+class AgreedAgain(Value):
+    """A pair that ended and agrees anew, under keys of this matching epoch and later ones alone."""
+
+    pair: PairName
+    epoch: int = Field(ge=2)
+
+
 class Topic(Value):
     """One writer, one purpose. `reader` is None where everyone reads."""
 
@@ -113,6 +127,10 @@ class Draft(Value):
     pairs: tuple[PairName, ...] = ()
     ended_pairs: tuple[PairName, ...] = ()
     """Pairs that agreed once: what was said of them on `keys.*` counts no more, and is no offence."""
+    agreed_again: tuple[AgreedAgain, ...] = ()
+    """Pairs that ended once and agree again: what was said of their earlier epochs counts no more."""
+    third_shares: tuple[ThirdShare, ...] = ()
+    """Pairs whose key has a third share, with an outside body."""
     matching_epoch: int = Field(default=1, ge=1)
     schema_version: int = Field(default=1, ge=1)
     slots: tuple[str, ...] = Field(min_length=1, max_length=16)
@@ -163,7 +181,8 @@ class Charter(Draft):
             raise ValueError("a country is a member twice")
         ids = [p.id for p in self.parties]
         expected = {*countries, *(f"{c}.holder" for c in countries), "matcher"}
-        if len(set(ids)) != len(ids) or set(ids) != expected:
+        outside = {p.id for p in self.parties if p.kind == "keyholder" and p.country is None}
+        if len(set(ids)) != len(ids) or set(ids) - outside != expected:
             raise ValueError("the parties are not one node and one holder a member, and one matcher")
         for pair in self.pairs:
             first, second = countries_of(pair)
@@ -172,6 +191,9 @@ class Charter(Draft):
         every_pair = (*self.pairs, *self.ended_pairs)
         if len(set(every_pair)) != len(every_pair):
             raise ValueError("a pair stands twice")
+        self._check_third_shares(outside)
+        if any(again.pair not in every_pair for again in self.agreed_again):
+            raise ValueError("a pair that agrees again is none of the pairs")
         self._check_keys()
         self._check_retired()
         if self.cover and not len(self.slots) <= self.cover_evaluations <= self.batch_limit:
@@ -181,6 +203,16 @@ class Charter(Draft):
         if self.cover and self.cover_evaluations * 86400 / self.tick_seconds > self.quota_per_day:
             raise ValueError("with cover, the ticks of a day ask for more than its quota")
         return self
+
+    def _check_third_shares(self, outside: set[str]) -> None:
+        """A body with a country's name would be taken for the country's holder where topics are named."""
+        if any(re.fullmatch(r"[A-Za-z]{3,}\.holder", name) is None for name in outside):
+            raise ValueError("an outside body's holder is named by three letters or more, and .holder")
+        pairs = [third.pair for third in self.third_shares]
+        if len(set(pairs)) != len(pairs) or not set(pairs) <= {*self.pairs, *self.ended_pairs}:
+            raise ValueError("a third share is of one of the pairs, and each pair has one at most")
+        if not {third.holder for third in self.third_shares} <= outside:
+            raise ValueError("a third share is held by a key holder of no country")
 
     def _check_keys(self) -> None:
         """One key in two places would let one hand sign for two, or an online machine for an offline root."""
@@ -196,7 +228,8 @@ class Charter(Draft):
                 if len(set(places)) != len(places):
                     raise ValueError(f"the retired key {key.id} names a stream twice")
                 # By form: a stream of a pair that ended since is none of the topics any more, and stays named.
-                if not all(re.fullmatch(_WRITTEN[party.kind].format(party.id[:2]), topic) for topic, _ in places):
+                form = _WRITTEN[party.kind].format(short_name(party.id))
+                if not all(re.fullmatch(form, topic) for topic, _ in places):
                     raise ValueError(f"the retired key {key.id} names a topic that {party.id} does not write")
 
     @property
@@ -213,10 +246,14 @@ class Charter(Draft):
     def pairs_of(self, country: str) -> tuple[str, ...]:
         return tuple(p for p in self.pairs if country in countries_of(p))
 
-    def holders_of(self, pair: str) -> tuple[str, str]:
-        """The two key holders of a pair's shares."""
-        first, second = countries_of(pair)
-        return f"{first}.holder", f"{second}.holder"
+    def holders_of(self, pair: str) -> tuple[str, ...]:
+        """The key holders of a pair's shares: the two countries', and the outside body's, if there is one."""
+        outside = tuple(third.holder for third in self.third_shares if third.pair == pair)
+        return (*own_holders(pair), *outside)
+
+    def agreed_from(self, pair: str) -> int:
+        """The matching epoch with which the agreement of a pair began that stands now, or stood last."""
+        return max((again.epoch for again in self.agreed_again if again.pair == pair), default=1)
 
     @cached_property
     def topics(self) -> tuple[Topic, ...]:
@@ -234,7 +271,7 @@ class Charter(Draft):
         to_me = [t for t in self.topics if t.reader == party]
         partners = {t.writer for t in to_me} | {t.reader for t in self.written_by(party) if t.reader}
         if party == "matcher":
-            partners |= {f"{country}.holder" for country in self.countries}
+            partners |= {p.id for p in self.parties if p.kind == "keyholder"}
         # Two holders of one pair refresh its key with each other, on their topics of keys.
         partners |= {h for pair in self.pairs if party in self.holders_of(pair) for h in self.holders_of(pair)}
         return (*(t for t in self.topics if t.family == "keys" and t.writer in partners | {party}), *to_me)
@@ -245,7 +282,7 @@ class Charter(Draft):
 
 
 _WRITTEN: Final = {
-    "country": r"(keys|cases|linkage)\.{0}|evaluate\.{0}\.[A-Z][A-Z]",
+    "country": r"(keys|cases|linkage)\.{0}|evaluate\.{0}\.[A-Za-z]+",
     "keyholder": r"keys\.{0}\.holder|evaluated\.{0}\.[A-Z][A-Z]",
     "matcher": r"keys\.matcher|notices\.[A-Z][A-Z]",
 }
@@ -263,7 +300,28 @@ def _topics(charter: Charter) -> list[Topic]:
         ]
         for holder in sorted({h for p in charter.pairs_of(cc) for h in charter.holders_of(p)}):
             out += [
-                Topic(name=f"evaluate.{cc}.{holder[:2]}", family="evaluate", writer=cc, reader=holder, partitions=1),
-                Topic(name=f"evaluated.{holder[:2]}.{cc}", family="evaluated", writer=holder, reader=cc, partitions=1),
+                Topic(name=f"evaluate.{cc}.{short_name(holder)}", family="evaluate", writer=cc, reader=holder,
+                      partitions=1),
+                Topic(name=f"evaluated.{short_name(holder)}.{cc}", family="evaluated", writer=holder, reader=cc,
+                      partitions=1),
             ]
     return out
+
+
+def own_holders(pair: str) -> tuple[str, str]:
+    """The holders of a pair's two countries, who alone refresh its key."""
+    first, second = countries_of(pair)
+    return f"{first}.holder", f"{second}.holder"
+
+
+def share_generation(pair: str, holder: str, generation: int) -> int:
+    """The generation of the share that a holder uses in a generation of the pair's key.
+
+    An outside body's share takes no part in refreshes: it is the first one for a whole epoch.
+    """
+    return generation if holder in own_holders(pair) else 0
+
+
+def short_name(holder: str) -> str:
+    """A holder as the topics name it: `KH` of `KH.holder`."""
+    return holder.removesuffix(".holder")

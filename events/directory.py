@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events import allowances, generations, introductions
-from events.charter import Allowance, Charter
+from events import allowances, endings, generations, introductions
+from events.charter import Allowance, Charter, own_holders, share_generation
 from events.database import Database, Transaction
+from events.endings import Ended
 from events.errors import Refused
 from events.generations import Offer
 from events.messages import (
     AcceptedTotal,
+    AgreementDropped,
+    AgreementEnded,
     AllowanceGranted,
     EvaluatedTotal,
     Item,
@@ -42,6 +45,7 @@ _TABLES: Final = (
         writer TEXT NOT NULL, kind TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, country TEXT NOT NULL,
         item TEXT NOT NULL, PRIMARY KEY (writer, kind, pair, epoch, country))""",
     *generations.TABLES,
+    *endings.TABLES,
 )
 
 
@@ -81,7 +85,7 @@ class Directory:
         match item:
             case SealingKeyIntroduced():
                 self._learn_sealing(tx, writer, item)
-            case ShareIntroduced() | RefreshOffered() | RefreshRevealed() if item.pair in self._charter.ended_pairs:
+            case ShareIntroduced() | RefreshOffered() | RefreshRevealed() if self._is_former(item.pair, item.epoch):
                 pass  # said while they agreed: it is no offence, and counts no more
             case ShareIntroduced():
                 self._learn_share(tx, writer, item)
@@ -89,6 +93,10 @@ class Directory:
                 self._learn_refresh(tx, writer, item)
             case EvaluatedTotal() | AcceptedTotal():
                 self._learn_total(tx, writer, item)
+            case AgreementEnded():
+                endings.learn_end(tx, self._charter, writer, item)
+            case AgreementDropped():
+                endings.learn_drop(tx, self._charter, writer, item)
             case AllowanceGranted():
                 allowances.learn(tx, self._charter, writer, item)
             case _:
@@ -120,10 +128,10 @@ class Directory:
     def share(
         self, pair: str, epoch: int, holder: str, generation: int, tx: Transaction | None = None
     ) -> PublicShare | None:
-        """A holder's public share of this generation; None: not introduced."""
+        """The public share that a holder uses in this generation; None: not introduced."""
         rows = self._rows(
             "SELECT public FROM directory_shares WHERE pair = ? AND epoch = ? AND generation = ? AND holder = ?",
-            (pair, epoch, generation, holder),
+            (pair, epoch, share_generation(pair, holder, generation), holder),
             tx,
         )
         return PublicShare(pair, epoch, generation, holder, bytes.fromhex(rows[0][0])) if rows else None
@@ -131,9 +139,9 @@ class Directory:
     def active_generation(self, pair: str, epoch: int, tx: Transaction | None = None) -> int | None:
         """The newest generation of a pair's key that tokens can be made under; None: there is none yet."""
         if tx is not None:
-            return generations.active(tx, pair, epoch)
+            return generations.active(tx, pair, epoch, len(self._charter.holders_of(pair)))
         with self._database.reading() as own:
-            return generations.active(own, pair, epoch)
+            return self.active_generation(pair, epoch, own)
 
     @staticmethod
     def offers(tx: Transaction, pair: str, epoch: int) -> dict[int, dict[str, Offer]]:
@@ -146,6 +154,21 @@ class Directory:
             "SELECT writer, kind, item FROM directory_totals ORDER BY writer, kind, pair, epoch, country", (), tx
         )
         return [(writer, _TOTALS[kind].model_validate_json(item)) for writer, kind, item in rows]
+
+    def ended(self, tx: Transaction | None = None) -> dict[str, Ended]:
+        """The pairs that agree no more, by the charter or by what a holder has said, and how they ended."""
+        if tx is not None:
+            return endings.ended(tx, self._charter)
+        with self._database.reading() as own:
+            return endings.ended(own, self._charter)
+
+    def is_ended(self, pair: str, tx: Transaction) -> bool:
+        """Whether a pair agrees no more."""
+        return endings.is_ended(tx, self._charter, pair)
+
+    def agreed_from(self, pair: str) -> int:
+        """The matching epoch with which the agreement of a pair began: what tells it from an earlier one."""
+        return self._charter.agreed_from(pair)
 
     def allowances(
         self, holder: str, country: str, pair: str, at: datetime, tx: Transaction | None = None
@@ -179,7 +202,8 @@ class Directory:
         # Also allowances that are over: the totals of their time are held against them.
         granted = tx.execute("SELECT item FROM directory_allowances WHERE holder = ? ORDER BY id", (party,))
         introduced += [AllowanceGranted.model_validate_json(item) for (item,) in granted]
-        return introduced + [total for writer, total in self.totals(tx) if writer == party]
+        # Ends last: what was said of a pair before it ended is no offence.
+        return introduced + [t for writer, t in self.totals(tx) if writer == party] + endings.said_by(tx, party)
 
     def _learn_sealing(self, tx: Transaction, writer: str, item: SealingKeyIntroduced) -> None:
         if item.valid_until - item.valid_from > timedelta(days=self._charter.sealing_days):
@@ -208,14 +232,31 @@ class Directory:
         if item.holder != writer:
             raise Refused("not_its_own", f"{writer} introduced or refreshed a share in another holder's name.")
 
+    def _is_former(self, pair: str, epoch: int) -> bool:
+        """Whether an epoch is of an agreement that the charter has ended, whether they agree again or not."""
+        return pair in self._charter.ended_pairs or epoch < self._charter.agreed_from(pair)
+
+    def _is_over(self, tx: Transaction, writer: str, pair: str) -> bool:
+        """Whether what is new of a pair counts no more. Raises Refused: by the word of its very writer.
+
+        Another holder may have said it before it heard of the end: that is no offence.
+        """
+        if endings.has_said(tx, self._charter, writer, pair):
+            raise Refused("agreement_over", f"{writer} goes on with {pair}, of which it said that it was over.")
+        return endings.is_ended(tx, self._charter, pair)
+
     def _check_epoch(self, writer: str, epoch: int) -> None:
         if epoch != self._charter.matching_epoch:
             raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {epoch}: it is over or to come.")
 
     def _learn_refresh(self, tx: Transaction, writer: str, item: RefreshOffered | RefreshRevealed) -> None:
         self._check_own(writer, item)
+        if writer not in own_holders(item.pair):
+            raise Refused("not_its_refresh", f"{writer} refreshes {item.pair}: only its two countries' holders do.")
         if not generations.is_offered(tx, item.pair, item.epoch, item.generation, writer):
             self._check_epoch(writer, item.epoch)
+            if self._is_over(tx, writer, item.pair):
+                return
         if isinstance(item, RefreshOffered):
             generations.learn_offer(tx, writer, item)
         else:
@@ -234,6 +275,8 @@ class Directory:
                 raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
             return
         self._check_epoch(writer, item.epoch)
+        if self._is_over(tx, writer, item.pair):
+            return
         if not 0 <= item.generation < generations.MOST:
             raise Refused("no_such_generation", f"{writer} introduced a share of generation {item.generation}.")
         self._check_knowledge(writer, item)

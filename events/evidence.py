@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from events.charter import Charter
+from events.charter import Charter, share_generation
 from events.envelope import Envelope, read_body, unpack
 from events.errors import EnvelopeInvalid
 from events.messages import Bytes, Evaluated, EvaluationAsked, EvaluationRefused, ShareIntroduced
@@ -130,7 +130,7 @@ def _introduced(evidence: Evidence, region: Region, charter: Charter) -> ShareIn
         body = read_body("keys", envelope.box)
     except EnvelopeInvalid as error:
         raise _Acquitted(f"The introduction of {holder}'s share is no envelope: {error}") from error
-    place = (request.pair, request.epoch, request.generation, holder)
+    place = (request.pair, request.epoch, share_generation(request.pair, holder, request.generation), holder)
     introduced = (item for item in body.items if isinstance(item, ShareIntroduced))
     found = [share for share in introduced if (share.pair, share.epoch, share.generation, share.holder) == place]
     if not _is_word_of(envelope, holder, charter) or len(found) != 1:

@@ -1,9 +1,10 @@
 """The generations of pairs' keys: who offered what to a refresh, and which generation is active.
 
-A generation after the first is active once both holders have introduced their shares of it, and each share is the
-former one moved by exactly what both had offered (keys.refresh): so K is unchanged, and a holder that moves its share
-otherwise has made no key. Found out as soon as the last piece is learned, in whatever order two holders' streams are
-read. Until then, and if one of the two never answers, the former generation is the active one.
+A generation after the first is active once the holders of both countries have introduced their shares of it, and each
+share is the former one moved by exactly what both had offered (keys.refresh): so K is unchanged, and a holder that
+moves its share otherwise has made no key. An outside body's share stays as it is. Found out as soon as the last piece
+is learned, in whatever order two holders' streams are read. Until then, and if one of the two never answers, the former
+generation is the active one.
 
 Refuses an offer in another's name, a second one for one place, and a part revealed that was not offered.
 """
@@ -11,6 +12,7 @@ Refuses an offer in another's name, a second one for one place, and a part revea
 from dataclasses import dataclass
 from typing import Final
 
+from events.charter import own_holders
 from events.database import Transaction
 from events.errors import Refused
 from events.messages import Item, RefreshOffered, RefreshRevealed
@@ -96,15 +98,18 @@ def is_offered(tx: Transaction, pair: str, epoch: int, generation: int, holder: 
     )
 
 
-def active(tx: Transaction, pair: str, epoch: int) -> int | None:
-    """The newest generation that tokens can be made under; None: a share is missing."""
-    rows = tx.execute("SELECT MAX(generation) FROM directory_active WHERE pair = ? AND epoch = ?", (pair, epoch))
-    if rows[0][0] is not None:
-        return int(rows[0][0])
+def active(tx: Transaction, pair: str, epoch: int, holders: int = 2) -> int | None:
+    """The newest generation that tokens can be made under; None: a share is missing.
+
+    holders  how many holders there are: an outside body's share is of the first generation, and of all after it
+    """
     first = tx.execute(
         "SELECT COUNT(*) FROM directory_shares WHERE pair = ? AND epoch = ? AND generation = 0", (pair, epoch)
     )
-    return 0 if first[0][0] == 2 else None
+    if first[0][0] < holders:
+        return None
+    rows = tx.execute("SELECT MAX(generation) FROM directory_active WHERE pair = ? AND epoch = ?", (pair, epoch))
+    return int(rows[0][0] or 0)
 
 
 def offers(tx: Transaction, pair: str, epoch: int) -> dict[int, dict[str, Offer]]:
@@ -142,7 +147,7 @@ def settle(tx: Transaction, pair: str, epoch: int) -> None:
     shares = _shares(tx, pair, epoch)
     for generation, offered in offers(tx, pair, epoch).items():
         base = next(iter(offered.values())).base
-        base_is_active = base in known or (base == 0 and len(shares.get(0, {})) == 2)
+        base_is_active = base in known or (base == 0 and shares.get(0, {}).keys() >= set(own_holders(pair)))
         if generation not in known and base_is_active and is_whole(shares, offered, generation):
             tx.execute("INSERT INTO directory_active VALUES (?, ?, ?)", (pair, epoch, generation))
             known.add(generation)

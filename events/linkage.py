@@ -18,7 +18,7 @@ from events.model import Country, Hex16
 
 PublicationReason = Literal["first", "correction", "epoch"]
 GrantReason = Literal["person_asked", "review", "unsafe_country", "ongoing_operation", "doubt", "expired", "other"]
-RevocationReason = Literal["consent_over", "correction", "expired", "erasure", "death", "unsafe"]
+RevocationReason = Literal["consent_over", "correction", "expired", "erasure", "death", "unsafe", "agreement_ended"]
 LinkageState = Literal["UNPUBLISHED", "HOLD", "TELL"]
 
 _BY_GRANT: Final = Chosen("grant", {"hold": "HOLD", "tell": "TELL"})

@@ -25,7 +25,7 @@ from events.rules import permit, refusing_bad_values
 Told = Literal["this_side", "both"]
 MatchState = Literal["TOLD", "BOTH_TOLD", "CLOSED"]
 """The states that this release's events reach."""
-ClosingReason = Literal["withdrawal", "erasure", "death", "expiry", "referred", "other_side_ended"]
+ClosingReason = Literal["withdrawal", "erasure", "death", "expiry", "referred", "other_side_ended", "agreement_ended"]
 
 _TOLD: Final = Chosen("told", {"this_side": "TOLD", "both": "BOTH_TOLD"})
 _CLOSED_BY: Final[Mapping[RevocationReason, ClosingReason]] = {
@@ -35,6 +35,7 @@ _CLOSED_BY: Final[Mapping[RevocationReason, ClosingReason]] = {
     "expired": "expiry",
     "erasure": "erasure",
     "death": "death",
+    "agreement_ended": "agreement_ended",
 }
 
 

@@ -29,6 +29,8 @@ Bytes = Annotated[bytes, BeforeValidator(_bytes), PlainSerializer(_text, return_
 Grant = Literal["tell", "hold"]
 Band = Literal["document", "strong", "possible"]
 EvaluationPurpose = Literal["match", "bulk", "rotation"]
+EndReason = Literal["withdrawn", "compromise", "law", "other", "other_side", "charter"]
+"""Why a holder has ended an agreement. `other_side`, `charter`: it follows another holder, or all members."""
 
 
 class Head(Value):
@@ -127,6 +129,35 @@ class AcceptedTotal(Value):
     count: int
 
 
+class AgreementEnded(Value):
+    """A holder has destroyed every share of a pair's key that it had: no token can be made under it again, ever.
+
+    custodians   two of this side, where it is the one that ends; none where it follows
+    """
+
+    kind: Literal["agreement_ended"] = "agreement_ended"
+    pair: PairName
+    epoch: int
+    """Of the pair's key: what was said of it, and of the epochs before, is over."""
+    holder: PartyId
+    at: datetime
+    reason: EndReason
+    custodians: tuple[StaffId, ...] = ()
+
+
+class AgreementDropped(Value):
+    """The matcher has dropped every row and match of a pair. Its own word: what makes rows worthless is the destroyed
+    share.
+    """
+
+    kind: Literal["agreement_dropped"] = "agreement_dropped"
+    pair: PairName
+    epoch: int
+    at: datetime
+    commitment: Hex32
+    """To what it dropped (services.matcher.endings), which it shows to whoever inspects it; no count stands here."""
+
+
 class AllowanceGranted(Value):
     """Two custodians of a holder's country let a country ask more of it, once over a span of time.
 
@@ -192,7 +223,10 @@ class Evaluated(Value):
 class EvaluationRefused(Value):
     kind: Literal["evaluation_refused"] = "evaluation_refused"
     batch: UUID
-    reason: Literal["over_quota", "not_your_pair", "unknown_epoch", "unknown_generation", "bad_size", "bad_element"]
+    reason: Literal[
+        "over_quota", "not_your_pair", "agreement_ended", "unknown_epoch", "unknown_generation", "bad_size",
+        "bad_element",
+    ]
     sentence: str
     retry_at: datetime | None
     """When to ask again; None: never, mend the request."""
@@ -281,7 +315,7 @@ class Outline(Value):
 
 Item = Annotated[
     SealingKeyIntroduced | ShareIntroduced | RefreshOffered | RefreshRevealed
-    | EvaluatedTotal | AcceptedTotal | AllowanceGranted
+    | EvaluatedTotal | AcceptedTotal | AllowanceGranted | AgreementEnded | AgreementDropped
     | EvaluationAsked | GenerationClosed | Evaluated | EvaluationRefused
     | Submission | GrantChanged | Revocation | MatchEnded
     | MatchNotice | MatchOver
@@ -292,7 +326,7 @@ Item = Annotated[
 ITEMS_OF: dict[str, tuple[type[Value], ...]] = {
     "keys": (
         SealingKeyIntroduced, ShareIntroduced, RefreshOffered, RefreshRevealed,
-        EvaluatedTotal, AcceptedTotal, AllowanceGranted,
+        EvaluatedTotal, AcceptedTotal, AllowanceGranted, AgreementEnded, AgreementDropped,
     ),
     "evaluate": (EvaluationAsked, GenerationClosed),
     "evaluated": (Evaluated, EvaluationRefused),

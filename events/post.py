@@ -123,6 +123,7 @@ class Post:
         self._written = {t.name: t for t in charter.written_by(me)}
         self._keys_topic = self._written[f"keys.{me}"]
         self._paused: dict[Place, str] = {}
+        self._unread: dict[str, int] = {}
         self._introduced = ""
         self._authenticator = Authenticator(charter)
         self._sealing = SealingKeys(me=me, charter=charter, ring=ring)
@@ -152,8 +153,18 @@ class Post:
         self._stream.ensure({t.name: t.partitions for t in (*self._written.values(), *self._inbox.topics.values())})
         self._mend_streams()
         self._keep_sealing_keys()
+        announced = (t.name for t in self._inbox.topics.values() if t.family == "keys")
+        self._unread = {name: self._stream.end(name, 0) for name in announced}
+        self._note_read()
 
     # ---- reading
+
+    def is_current(self, *parties: str) -> bool:
+        """Whether all is read that these parties had announced when we opened.
+
+        Who was away, or was set back, waits for it before it uses a key: an agreement may have ended meanwhile.
+        """
+        return not any(f"keys.{party}" in self._unread for party in parties)
 
     def receive(self, handlers: Mapping[str, Handler], limit: int = 500, wait: float = 0.0) -> int:
         """Read and take into effect at most `limit` records, in one transaction. Returns how many are dealt with.
@@ -170,6 +181,7 @@ class Post:
         parcels = [self._authenticator.parcel(self._inbox.topics[d.topic], d, now) for d in delivered]
         with self._database.transaction() as tx:
             done = self._receiver.take(tx, parcels, handlers)
+        self._note_read()
         if done.heard_keys:
             self._paused.clear()  # they were not read in this round: perhaps they need wait no longer
         self._paused |= done.paused
@@ -300,6 +312,11 @@ class Post:
             )
 
     # ---- within
+
+    def _note_read(self) -> None:
+        if self._unread:
+            at = self._inbox.positions({"keys"}, ())
+            self._unread = {name: end for name, end in self._unread.items() if at.get((name, 0), 0) < end}
 
     def _put(
         self,

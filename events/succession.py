@@ -215,9 +215,16 @@ def _check_pairs(previous: Charter, charter: Charter) -> None:
     forgotten = sorted(known - {*charter.pairs, *charter.ended_pairs})
     if forgotten:
         raise _no_step(charter, f"the pair {forgotten[0]} agreed once: name it among ended_pairs")
-    again = sorted({*previous.ended_pairs} & {*charter.pairs})
-    if again and charter.matching_epoch == previous.matching_epoch:
-        raise _no_step(charter, f"{again[0]} ended, and agrees again only in a new matching epoch")
+    again = {*previous.ended_pairs} & {*charter.pairs}
+    for pair in sorted(known):
+        began = charter.matching_epoch if pair in again else previous.agreed_from(pair)
+        if pair in again and charter.matching_epoch == previous.matching_epoch:
+            raise _no_step(charter, f"{pair} ended, and agrees again only in a new matching epoch")
+        if charter.agreed_from(pair) != began:
+            raise _no_step(charter, f"{pair} agrees again from matching epoch {began} on, if it has ended before")
+        is_changed = charter.holders_of(pair) != previous.holders_of(pair)
+        if is_changed and charter.matching_epoch == previous.matching_epoch:
+            raise _no_step(charter, f"a third share of {pair} comes and goes only with a new matching epoch")
 
 
 def _check_keys(charter: Charter, before: Party, after: Party) -> None:

@@ -40,6 +40,9 @@ ANSWER: Final = b"SAMAKI-v1 answer"
 REFUSAL: Final = b"SAMAKI-v1 refusal"
 """What a holder signs of its refusal itself, so that a pair it has stopped can be shown to anybody."""
 
+DROPPED: Final = b"SAMAKI-v1 dropped rows"
+"""What the matcher commits to of an agreement that ended (services.matcher.endings)."""
+
 REFERENCE: Final = b"SAMAKI-v1 reference"
 PSEUDONYM: Final = b"SAMAKI-v1 pseudonym"
 """Keyed hashes that never leave a country's node as such: a file's record id; a person in statistics."""

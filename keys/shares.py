@@ -74,14 +74,19 @@ def evaluate(share: Share, blinded: Sequence[Element]) -> list[Element]:
     return group.multiply(blinded, share.secret)
 
 
-def unblind(blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence[Element]) -> list[Element]:
-    """Both halves to the answers under the pair's key, without their blinds: r_i^-1·(Z_iA + Z_iB).
+def unblind(
+    blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence[Element], *outside: Sequence[Element]
+) -> list[Element]:
+    """All parts to the answers under the pair's key, without their blinds: r_i^-1·(Z_iA + Z_iB), and Z_iC where an
+    outside body has a third share.
 
-    first, second  each verified before (keys.dleq)
-    cost           an addition and a multiplication an element, one inversion for all
-    raises         InvalidElement: not canonical, or the identity, or different counts, or two halves that cancel out,
-                   which independent shares never make; InvalidScalar
+    first, ...  each verified before (keys.dleq)
+    cost        an addition and a multiplication an element, one inversion for all
+    raises      InvalidElement: not canonical, or the identity, or different counts, or parts that cancel out,
+                which independent shares never make; InvalidScalar
     """
+    for further in outside:
+        second = group.add(second, further)
     return group.multiply_sums(first, second, group.invert(blinds))
 
 

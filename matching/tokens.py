@@ -62,21 +62,23 @@ def blind(inputs: Sequence[bytes | None]) -> Blinding:
     return Blinding(tuple(blinds), tuple(map(Blinded, blinded)))
 
 
-def unblind(blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence[Element]) -> list[Token]:
-    """The tokens, from both holders' answers to one batch, whose proofs have been checked.
+def unblind(
+    blinds: Sequence[Scalar], first: Sequence[Element], second: Sequence[Element], *outside: Sequence[Element]
+) -> list[Token]:
+    """The tokens, from all holders' answers to one batch, whose proofs have been checked.
 
-    first, second  k_A·B_i and k_B·B_i, in the order of the batch
-    cost           an addition and a multiplication a token, one inversion a batch
-    raises         BatchInvalid: another number than was sent, or bytes that are no element (of the blinds: no scalar)
+    first, ...  k_A·B_i and k_B·B_i, in the order of the batch; and k_C·B_i where an outside body has a third share
+    cost        an addition and a multiplication a token, one inversion a batch
+    raises      BatchInvalid: another number than was sent, or bytes that are no element (of the blinds: no scalar)
     """
-    if not len(blinds) == len(first) == len(second):
-        raise BatchInvalid(
-            f"A batch of {len(blinds)} was sent; the holders answered {len(first)} and {len(second)}. Ask again."
-        )
-    try:  # an answer of the identity, which would leave the token under the other holder's share alone, is refused too
-        return list(map(Token, shares.unblind(blinds, first, second)))
+    answers = (first, second, *outside)
+    if any(len(answer) != len(blinds) for answer in answers):
+        came = " and ".join(str(len(answer)) for answer in answers)
+        raise BatchInvalid(f"A batch of {len(blinds)} was sent; the holders answered {came}. Ask again.")
+    try:  # an answer of the identity, which would leave the token under the other holders' shares, is refused too
+        return list(map(Token, shares.unblind(blinds, *answers)))
     except (InvalidElement, InvalidScalar) as error:
-        raise BatchInvalid("Both holders' answers do not make tokens: ask both again, and keep what came.") from error
+        raise BatchInvalid("The holders' answers do not make tokens: ask all again, and keep what came.") from error
 
 
 def index(pair: str, epoch: int, recipe: str, token: Token) -> bytes:

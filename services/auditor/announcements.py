@@ -15,13 +15,16 @@ from heapq import merge
 from itertools import groupby
 from uuid import UUID
 
-from events.charter import Charter, Topic
+from events.charter import Charter, Topic, own_holders
 from events.database import Transaction, open_database
 from events.directory import Directory
+from events.endings import Ended
 from events.errors import Refused
 from events.generations import Offer, fits
 from events.messages import (
     AcceptedTotal,
+    AgreementDropped,
+    AgreementEnded,
     AllowanceGranted,
     EvaluatedTotal,
     Item,
@@ -97,6 +100,9 @@ class Announcements:
     """(pair, epoch) -> the generation that tokens are made under; None: a share is missing."""
     totals: list[Told] = field(default_factory=list)
     """In the order of each writer's chain, also those that repeat."""
+    ended: dict[str, Ended] = field(default_factory=dict)
+    """Pair -> how its agreement ended."""
+    drops: list[AgreementDropped] = field(default_factory=list)
     allowances: dict[UUID, Granted] = field(default_factory=dict)
     """By id, as they were first announced."""
 
@@ -120,6 +126,7 @@ def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], fin
         with database.transaction() as tx:
             for said in said_by_all:
                 _learn(tx, directory, _of_standing_pairs(charter, said), learned, findings)
+            learned.ended = directory.ended(tx)
             for pair, epoch in {(pair, epoch) for pair, epoch, *_ in learned.shares}:
                 learned.offers[pair, epoch] = directory.offers(tx, pair, epoch)
                 learned.active[pair, epoch] = directory.active_generation(pair, epoch, tx)
@@ -127,8 +134,15 @@ def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], fin
 
 
 def _of_standing_pairs(charter: Charter, said: Said) -> Said:
-    """Without what was said of pairs that have ended: parties hold nothing against it, and count it no more."""
-    kept = tuple(item for item in said.items if getattr(item, "pair", None) not in charter.ended_pairs)
+    """Without what was said of pairs that the charter has ended, but that they have: parties hold nothing against it,
+    and count it no more.
+    """
+    kept = tuple(
+        item
+        for item in said.items
+        if isinstance(item, AgreementEnded | AgreementDropped)
+        or getattr(item, "pair", None) not in charter.ended_pairs
+    )
     return replace(said, items=kept)
 
 
@@ -150,19 +164,22 @@ def _note(said: Said, item: Item, learned: Announcements) -> None:
             learned.shares.setdefault((item.pair, item.epoch, item.generation, item.holder), Introduced(said, item))
         case EvaluatedTotal() | AcceptedTotal():
             learned.totals.append(Told(said.topic, said.epoch, said.seq, said.at, item))
+        case AgreementDropped():
+            learned.drops.append(item)
         case AllowanceGranted():
             learned.allowances.setdefault(item.id, Granted(said.at, item))
 
 
 def check_shares(charter: Charter, learned: Announcements, findings: Findings) -> None:
-    """Every pair has two shares in the charter's epoch, and its key stays the same while shares are refreshed."""
+    """Every pair has all its shares in the charter's epoch, and its key stays the same while shares are refreshed."""
     topics = {topic.writer: topic for topic in charter.topics if topic.family == "keys"}
-    for pair in charter.pairs:
+    for pair in (pair for pair in charter.pairs if pair not in learned.ended):
         standing = _generations(learned, pair, charter.matching_epoch)
         if any(len(holders) == len(charter.holders_of(pair)) for holders in standing.values()):
             continue
         newest = max(standing, default=0)
-        for holder in sorted(set(charter.holders_of(pair)) - set(standing.get(newest, ()))):
+        outside = set(standing.get(0, ())) - set(own_holders(pair))  # of one generation alone
+        for holder in sorted(set(charter.holders_of(pair)) - set(standing.get(newest, ())) - outside):
             findings.add(
                 "share_missing", topics[holder], about=pair,
                 holder=holder, pair=pair, key_epoch=charter.matching_epoch, generation=newest,

@@ -43,6 +43,12 @@ WHAT: Final[dict[str, str]] = {
     "can be made under the pair's key",
     "key_changed": "{holder} did not move its share of {pair}, epoch {key_epoch}, by what both holders had offered to "
     "generation {generation}: that would be another key, and nobody uses it",
+    # agreements that ended; the directory's `agreement_over`, `not_a_holder` and others come beside these
+    "share_kept": "{holder} has not said that it destroyed its share of {pair}, which ended at {at}, and is alive",
+    "rows_kept": "the matcher has not said that it dropped the rows of {pair}, which ended at {at}, and is alive",
+    "dropped_unasked": "the matcher dropped the rows of {pair}, which nobody has ended",
+    "counted_after_end": "{who} counts {count} of {country} for {pair}, more than when it had ended, at {at}: it goes "
+    "on",
     # totals
     "total_fell": "the {kind} of {country} for {pair}, epoch {key_epoch}, fell from {before} to {after}: it only grows",
     "over_quota": "{holder} evaluated {count} for {country} and {pair} in {days}; the charter allows {allowed}",

@@ -79,6 +79,23 @@ class TotalRow(Value):
     """Of accepted against evaluated; open: a holder has not had the time to tell yet."""
 
 
+class EndRow(Value):
+    """An agreement that is over. Without the word of any holder it ended by the charter alone."""
+
+    pair: str
+    ended_by: str | None
+    ended_at: datetime | None
+    reason: str
+    custodians: tuple[str, ...]
+    destroyed_by: tuple[str, ...]
+    """The holders that say that they have destroyed their shares, in order."""
+    dropped_at: datetime | None
+    """When the matcher says that it dropped the pair's rows; `commitment`: to which."""
+    commitment: str | None
+    in_charter: bool
+    """Whether the charter names it among the pairs that agree still: it is over all the same."""
+
+
 class Report(Value):
     """What the streams show. `ok` only if there is no finding."""
 
@@ -92,3 +109,4 @@ class Report(Value):
     findings: tuple[Finding, ...]
     totals: tuple[TotalRow, ...]
     shares: tuple[ShareRow, ...]
+    ended: tuple[EndRow, ...] = ()

@@ -15,6 +15,7 @@ from events.stream import Delivered
 from services.auditor import announcements, chains
 from services.auditor.announcements import Announcements
 from services.auditor.chains import Chain
+from services.auditor.endings import EndReview
 from services.auditor.findings import Findings
 from services.auditor.observed import Observed
 from services.auditor.report import KeyRow, Report, ShareRow, StreamRow, WriterRow
@@ -51,6 +52,7 @@ def audit(
     review = _Review(charter, now, ends or {}, observed, learned, findings)
     review.check()
     writers, totals = review.writers(), books.rows(findings)
+    ended = EndReview(charter, learned, observed.heard, findings).rows()
     found = findings.listed()
     return Report(
         ok=not found,
@@ -62,6 +64,7 @@ def audit(
         findings=found,
         totals=totals,
         shares=tuple(_share_rows(learned)),
+        ended=ended,
     )
 
 

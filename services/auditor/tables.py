@@ -20,6 +20,7 @@ def show(console: Console, report: Report) -> None:
         _show_writer(console, writer, [finding for finding in report.findings if finding.writer == writer.writer])
     _show_shares(console, report)
     _show_totals(console, report)
+    _show_ended(console, report)
     console.print(_verdict(report))
 
 
@@ -71,6 +72,19 @@ def _show_shares(console: Console, report: Report) -> None:
     for row in report.shares:
         introduced = f"{row.introduced:%Y-%m-%d %H:%M}"
         table.add_row(row.pair, str(row.epoch), str(row.generation), row.holder, row.public[:16] + "...", introduced)
+    console.print()
+    console.print(table)
+
+
+def _show_ended(console: Console, report: Report) -> None:
+    if not report.ended:
+        return
+    table = _table("Agreements that ended", "Pair", "By", "At", "Reason", "Shares destroyed by", "Rows dropped", "")
+    for row in report.ended:
+        at, dropped = (f"{t:%Y-%m-%d %H:%M}" if t else "-" for t in (row.ended_at, row.dropped_at))
+        note = "the charter names it still" if row.in_charter else ""
+        who = f"{row.ended_by} ({', '.join(row.custodians)})" if row.ended_by else "the charter"
+        table.add_row(row.pair, who, at, row.reason, ", ".join(row.destroyed_by) or "-", dropped, note)
     console.print()
     console.print(table)
 

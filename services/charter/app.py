@@ -73,11 +73,18 @@ def new(
 
 
 @charter.command("join")
-def join(draft: DraftFile, files: Files = None, pairs: Pairs = None) -> None:
-    """Add members, parties' keys and pairs to a draft."""
+def join(
+    draft: DraftFile,
+    files: Files = None,
+    pairs: Pairs = None,
+    third: Annotated[
+        list[str] | None, typer.Option(help="A third share of a pair's key, with an outside body: KH-TH=Witness.holder")
+    ] = None,
+) -> None:
+    """Add members, parties' keys, pairs and third shares to a draft."""
     from services.charter.command import join as run
 
-    run(draft, files or [], pairs=pairs)
+    run(draft, files or [], pairs=pairs, third=third or [])
 
 
 @charter.command("leave")

@@ -116,9 +116,17 @@ def new(
     _say_draft(draft)
 
 
-def join(draft: Path, files: Sequence[Path], *, pairs: str | None) -> None:
-    """Add members and parties' keys to a draft, from the public files that they handed over; and pairs that agree."""
-    _change(draft, lambda before: _joined(before, files, pairs))
+def join(draft: Path, files: Sequence[Path], *, pairs: str | None, third: Sequence[str] = ()) -> None:
+    """Add members and parties' keys to a draft, from the public files that they handed over; and pairs that agree.
+
+    third   pairs and the outside bodies' holders of a third share, as KH-TH=Witness.holder
+    """
+    _change(draft, lambda before: reduce(_with_third, third, _joined(before, files, pairs)))
+
+
+def _with_third(draft: Draft, text: str) -> Draft:
+    pair, _, holder = text.partition("=")
+    return drafts.with_third_share(draft, pair, holder)
 
 
 def leave(draft: Path, who: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from events.charter import Charter, Draft, LastSigned, Member, Party
+from events.charter import AgreedAgain, Charter, Draft, LastSigned, Member, Party, ThirdShare, own_holders
 from events.errors import CharterInvalid
 from events.model import countries_of, pair_of
 from events.succession import SignedCharter, parse_charter
@@ -19,7 +19,10 @@ from services.charter.homes import MATCHER, Offer
 
 SLOTS: Final = ("DOC", "FULL", "FULL", "BYX", "BYX")
 """The row of recipes that a region begins with, unless it says otherwise."""
-NO_RULES: Final = frozenset({"version", "previous", "region", "issued", "members", "parties", "pairs", "ended_pairs"})
+NO_RULES: Final = frozenset({
+    "version", "previous", "region", "issued", "members", "parties", "pairs", "ended_pairs", "agreed_again",
+    "third_shares",
+})  # fmt: skip
 """Fields of a charter that have steps of their own."""
 
 
@@ -53,7 +56,7 @@ def with_key(draft: Draft, offer: Offer) -> Draft:
         raise CharterInvalid(f"{offer.key.id} is handed in as a retired key: hand in a new one.")
     party = next((p for p in draft.parties if p.id == offer.party), None)
     if party is None:
-        owner = None if offer.party == MATCHER else offer.party[:2]
+        owner = _country_of(offer.party)
         fresh = Party(id=offer.party, kind=_kind(offer.party), country=owner, signing=(offer.key,))
         return draft.model_copy(update={"parties": (*draft.parties, fresh)})
     for key in party.signing:
@@ -65,7 +68,7 @@ def with_key(draft: Draft, offer: Offer) -> Draft:
 
 
 def with_pairs(draft: Draft, pairs: Iterable[str]) -> Draft:
-    """These pairs agree to match. Raises CharterInvalid: not two members."""
+    """These pairs agree to match; one that ended, again. Raises CharterInvalid: not two members, or no new epoch."""
     wanted = list(pairs)
     countries = {m.country for m in draft.members}
     for pair in wanted:
@@ -74,7 +77,25 @@ def with_pairs(draft: Draft, pairs: Iterable[str]) -> Draft:
             raise CharterInvalid(f"A pair is of two members of the draft, as KH-TH: {pair} is none.")
     agreed = {pair_of(*pair.split("-")) for pair in wanted} | set(draft.pairs)
     ended = tuple(pair for pair in draft.ended_pairs if pair not in agreed)
-    return draft.model_copy(update={"pairs": tuple(sorted(agreed)), "ended_pairs": ended})
+    again = sorted(agreed & {*draft.ended_pairs})
+    if again and draft.matching_epoch < 2:
+        raise CharterInvalid(f"{again[0]} ended, and agrees again only in a new matching epoch: raise matching_epoch.")
+    kept = tuple(one for one in draft.agreed_again if one.pair not in again)
+    return draft.model_copy(update={
+        "pairs": tuple(sorted(agreed)),
+        "ended_pairs": ended,
+        "agreed_again": (*kept, *(AgreedAgain(pair=pair, epoch=draft.matching_epoch) for pair in again)),
+    })  # fmt: skip
+
+
+def with_third_share(draft: Draft, pair: str, holder: str) -> Draft:
+    """An outside body's holder gets a share of a pair's key. Raises CharterInvalid: no pair, or a country's holder."""
+    if pair not in draft.pairs:
+        raise CharterInvalid(f"{pair} is no pair of the draft that agrees: name it as KH-TH, with --pairs first.")
+    if holder in own_holders(pair) or _country_of(holder) is not None or _kind(holder) != "keyholder":
+        raise CharterInvalid(f"{holder} is no outside body's key holder: it is named as Witness.holder.")
+    kept = tuple(third for third in draft.third_shares if third.pair != pair)
+    return draft.model_copy(update={"third_shares": (*kept, ThirdShare(pair=pair, holder=holder))})
 
 
 def every_pair(draft: Draft) -> list[str]:
@@ -153,6 +174,12 @@ def _validated(fields: Mapping[str, Any], rules: Mapping[str, Any]) -> Draft:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise CharterInvalid(f"{'.'.join(map(str, found['loc']))}: {found['msg']}.") from error
+
+
+def _country_of(party: str) -> str | None:
+    """Whose party it is; None: of the region, or an outside body's."""
+    country = party.removesuffix(".holder")
+    return country if len(country) == 2 else None
 
 
 def _kind(party: str) -> Literal["country", "keyholder", "matcher"]:

@@ -1,6 +1,6 @@
 """A charter for people: who is in it, who agrees with whom, with which keys, under which rules, and who signed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -35,15 +35,24 @@ def show_charter(console: Console, draft: Draft) -> None:
     for table in (members, keys, _rules(draft)):
         console.print()
         console.print(table)
-    for words, pairs in (("Pairs", draft.pairs), ("Pairs that ended", draft.ended_pairs)):
-        if pairs:
-            console.print(f"\n[bold]{words}[/bold] {', '.join(pairs)}")
+    for line in _of_pairs(draft):
+        console.print(line)
     if draft.allowances:
         console.print()
         console.print(_allowances(draft))
     for party in draft.parties:
         for key in party.signing:
             console.print(f"  {escape(shown(key.id))}  {key.public}", soft_wrap=True)
+
+
+def _of_pairs(draft: Draft) -> Iterator[str]:
+    for words, pairs in (("Pairs", draft.pairs), ("Pairs that ended", draft.ended_pairs)):
+        if pairs:
+            yield f"\n[bold]{words}[/bold] {', '.join(pairs)}"
+    for one in draft.agreed_again:
+        yield f"{one.pair} ended once, and agrees again from matching epoch {one.epoch} on."
+    for third in draft.third_shares:
+        yield f"{third.pair} has a third share, with {third.holder}."
 
 
 def show_changes(console: Console, sentences: Sequence[str]) -> None:

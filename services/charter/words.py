@@ -6,7 +6,10 @@ from typing import Any, Final
 
 from events.charter import Charter, Member, Party, SigningKey
 
-_TOLD: Final = frozenset({"version", "previous", "issued", "members", "parties", "pairs", "ended_pairs", "allowances"})
+_TOLD: Final = frozenset({
+    "version", "previous", "issued", "members", "parties", "pairs", "ended_pairs", "agreed_again", "third_shares",
+    "allowances",
+})  # fmt: skip
 
 
 def shown(text: str) -> str:
@@ -90,9 +93,15 @@ def _pairs(previous: Charter, charter: Charter) -> Iterator[str]:
         yield f"{pair.replace('-', ' and ')} agree no more, and their shares count for nothing."
     listed = set(charter.ended_pairs) ^ set(previous.ended_pairs)
     yield from (f"{pair} is listed otherwise among the pairs that ended." for pair in sorted(listed - (before ^ after)))
-    for name in ("pairs", "ended_pairs"):
-        one, other = getattr(previous, name), getattr(charter, name)
-        if one != other and sorted(one) == sorted(other):
+    for verb, one, other in (("agrees again", previous, charter), ("does not agree again", charter, previous)):
+        for again in sorted({*other.agreed_again} - {*one.agreed_again}, key=str):
+            yield f"{again.pair} {verb} from matching epoch {again.epoch} on."
+    for verb, one, other in (("has a third share", previous, charter), ("has no third share", charter, previous)):
+        for third in sorted({*other.third_shares} - {*one.third_shares}, key=str):
+            yield f"{third.pair} {verb}, with {third.holder}."
+    for name in ("pairs", "ended_pairs", "agreed_again", "third_shares"):
+        before_it, after_it = getattr(previous, name), getattr(charter, name)
+        if before_it != after_it and sorted(before_it, key=str) == sorted(after_it, key=str):
             yield f"The {name.replace('_', ' ')} stand in another order."
 
 

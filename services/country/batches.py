@@ -115,9 +115,10 @@ def answers(tx: Transaction, batch_id: UUID) -> Mapping[str, Evaluated]:
     return {holder: Evaluated.model_validate_json(item) for holder, item in rows}
 
 
-def answered(tx: Transaction) -> Sequence[UUID]:
-    """Batches that both holders have answered."""
-    return [UUID(row[0]) for row in tx.execute("SELECT batch FROM answers GROUP BY batch HAVING COUNT(*) = 2")]
+def answered(tx: Transaction) -> list[tuple[UUID, str, int]]:
+    """(batch, pair, how many holders have answered it) of those that any has."""
+    rows = tx.execute("SELECT id, pair, COUNT(*) FROM batches JOIN answers ON answers.batch = id GROUP BY id, pair")
+    return [(UUID(name), pair, int(count)) for name, pair, count in rows]
 
 
 def keep_refusal(tx: Transaction, holder: str, said: EvaluationRefused, day: int) -> None:
@@ -195,3 +196,11 @@ def tell_closed(tx: Transaction, holder: str, closed: GenerationClosed) -> None:
 def forget(tx: Transaction, batch_id: UUID) -> None:
     for table, column in (("answers", "batch"), ("refusals", "batch"), ("requests", "batch"), ("batches", "id")):
         tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (str(batch_id),))  # noqa: S608  names of ours
+
+
+def forget_pair(tx: Transaction, pair: str) -> None:
+    """Every batch of a pair whose agreement is over, and what holds it up. Evidence stays."""
+    for (name,) in tx.execute("SELECT id FROM batches WHERE pair = ?", (pair,)):
+        forget(tx, UUID(name))
+    tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
+    tx.execute("DELETE FROM closed_generations WHERE pair = ?", (pair,))

@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from events import generations, introductions
-from events.charter import Charter, Topic
+from events.charter import Charter, Topic, share_generation
 from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
@@ -85,8 +85,12 @@ class Evaluations:
         """Make a batch for every pair that has approved people. Returns for how many there were any."""
         with self._db.reading() as tx:
             turn = self._publications.turn(tx)
-        pairs = self._charter.pairs_of(self._country)
-        return sum(self._ask(pair, turn) for pair in pairs if self._nobody.get(pair) != turn)
+        return sum(self._ask(pair, turn) for pair in self._pairs() if self._nobody.get(pair) != turn)
+
+    def _pairs(self) -> list[str]:
+        """Those of our pairs whose agreement has not ended."""
+        with self._db.reading() as tx:
+            return [p for p in self._charter.pairs_of(self._country) if not self._post.directory.is_ended(p, tx)]
 
     def _ask(self, pair: str, turn: int) -> bool:
         country = other_country(pair, self._country)
@@ -113,10 +117,9 @@ class Evaluations:
         """Without cover: give each holder what it has not been sent. One that we cannot seal to yet waits."""
         if self._charter.cover:
             return 0
-        pairs = self._charter.pairs_of(self._country)
         return sum(
             self._send(pair, holder) + self._send_closed(pair, holder)
-            for pair in pairs
+            for pair in self._pairs()
             for holder in self._charter.holders_of(pair)
         )
 
@@ -151,7 +154,7 @@ class Evaluations:
         return GenerationClosed(pair=pair, epoch=self._charter.matching_epoch, generation=generation)
 
     def _room(self, pair: str, tx: Transaction) -> int:
-        """Elements of one request: with cover always as many; without, no more than a day of both holders allows."""
+        """Elements of one request: with cover always as many; without, no more than a day of all holders allows."""
         charter = self._charter
         if charter.cover:
             return charter.cover_evaluations
@@ -159,12 +162,14 @@ class Evaluations:
         return min(charter.batch_limit, charter.quota_per_day + allowed)
 
     def _allowed(self, pair: str, tx: Transaction) -> int:
-        """What both of the pair's holders allow us beyond the daily quota now."""
+        """What all of the pair's holders allow us beyond the daily quota now."""
         holders, directory, now = self._charter.holders_of(pair), self._post.directory, self._clock.now()
         return min(sum(a.count for a in directory.allowances(h, self._country, pair, now, tx)) for h in holders)
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
-        """Not a stopped pair, and both holders have introduced their shares."""
+        """Neither stopped nor ended, as far as its holders had said when we opened; and all shares are introduced."""
+        if self._post.directory.is_ended(pair, tx) or not self._post.is_current(*self._charter.holders_of(pair)):
+            return False
         stopped = tx.execute("SELECT 1 FROM stopped_pairs WHERE pair = ?", (pair,))
         return not stopped and self._generation(pair, tx) is not None
 
@@ -229,12 +234,14 @@ class Evaluations:
             batches.keep_refusal(tx, holder, item, day_of(self._clock.now()))
 
     def settle(self) -> int:
-        """Finish every batch that both holders have answered; look at refusals, and ask again whose time has come."""
+        """Finish every batch that all holders have answered; look at refusals, and ask again whose time has come."""
         now = self._clock.now().isoformat()
         with self._db.reading() as tx:
             refused = [(batches.load(tx, one.batch, self._store_key), one) for one in batches.refused(tx)]
             answered = [
-                (batches.load(tx, name, self._store_key), batches.answers(tx, name)) for name in batches.answered(tx)
+                (batches.load(tx, name, self._store_key), batches.answers(tx, name))
+                for name, pair, count in batches.answered(tx)
+                if count == len(self._charter.holders_of(pair))
             ]
             due = batches.due(tx, now)
         for batch, one in refused:
@@ -259,8 +266,8 @@ class Evaluations:
             if fault:
                 self._stop(batch, holder, answers[holder], fault)
                 return
-        first, second = (batches.split(answers[h].elements) for h in holders)
-        self._publish(batch, tokens.unblind(batch.blinds, first, second))
+        first, second, *outside = (batches.split(answers[h].elements) for h in holders)
+        self._publish(batch, tokens.unblind(batch.blinds, first, second, *outside))
 
     def _refused(self, batch: Batch, refusal: Refusal) -> None:
         """Over quota: wait and ask again, or ask for less at once. Anything else is for people to look at."""
@@ -283,7 +290,8 @@ class Evaluations:
         """Ask the same again when the holder says, or stop a pair whose holder does not mean to answer."""
         said, now = refusal.said, self._clock.now()
         # A generation that is ours: `keys.*` may be late to tell us of the next one. The holder cannot know.
-        again = now if said.reason == "unknown_generation" else said.retry_at
+        # The same of an agreement that ended: nothing comes of the batch once it has told us so.
+        again = now if said.reason in {"unknown_generation", "agreement_ended"} else said.retry_at
         if again is None or again > now + _LONGEST_WAIT:
             self._stop(batch, refusal.holder, said, f"It refuses: {said.reason}.")
         elif refusal.times > _REFUSALS_A_DAY:
@@ -308,7 +316,7 @@ class Evaluations:
 
     def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
         """Name the holder, keep the evidence, put the people back in line, ask this pair no more."""
-        now = self._clock.now()
+        now, generation = self._clock.now(), share_generation(batch.pair, holder, batch.generation)
         with self._db.transaction() as tx:
             record = Evidence(
                 charter_version=self._charter.version,
@@ -317,7 +325,7 @@ class Evaluations:
                 holder=holder,
                 request=_request(batch),
                 answer=answer,
-                introduction=introductions.envelope_of(tx, batch.pair, batch.epoch, batch.generation, holder),
+                introduction=introductions.envelope_of(tx, batch.pair, batch.epoch, generation, holder),
                 reason=reason,
                 found_at=now,
             )
@@ -373,7 +381,9 @@ class Evaluations:
             for holder in self._charter.holders_of(pair)
             if self._post.directory.share(pair, self._charter.matching_epoch, holder, 0, tx) is None
         }
-        return {**silent, **spent, **unknown, **stopped}
+        ours = self._charter.pairs_of(self._country)
+        over = {pair: "the agreement is over" for pair in self._post.directory.ended(tx) if pair in ours}
+        return {**silent, **spent, **unknown, **stopped, **over}
 
     @staticmethod
     def _silent(tx: Transaction) -> list[tuple[str, str, str]]:

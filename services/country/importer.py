@@ -155,7 +155,7 @@ class Importer:
         )
         given, countries = answers.get("C4", (False, frozenset()))
         # She may name a country that no agreement exists with: her answer is kept, and nobody is asked for tokens.
-        countries &= self._publications.partners
+        countries &= self._publications.partners(tx)
         return self._desk.ask_publication_in(tx, act, case, countries) if given and countries and stated.ask else 0
 
 

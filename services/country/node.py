@@ -18,8 +18,10 @@ from events.store import EventStore
 from events.stream import Stream
 from keys.persons import PersonKeys
 from keys.ring import KeyRing
+from services.country import endings
 from services.country.decisions import Decisions
 from services.country.desk import Desk
+from services.country.endings import EndedAgreement, Endings
 from services.country.erasures import Erasures
 from services.country.evaluations import Evaluations
 from services.country.importer import Importer
@@ -54,6 +56,8 @@ class NodeStatus:
     """Envelopes to the matcher, over all partitions: written, and confirmed by its signed heads."""
     told: int
     """Matches that this side was told."""
+    ended: list[EndedAgreement]
+    """Agreements that are over."""
     roomy_tick: int
     """The last tick whose notice had room to spare: every notice before it has come."""
     post: PostStatus
@@ -87,7 +91,7 @@ class Node:
             me=country, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
         records = Records(self._store, Projection(vault))
-        publications = Publications(country, charter, records, vault, clock)
+        publications = Publications(country, charter, self._post.directory, records, vault, clock)
         decisions = Decisions(records, vault)
         self.erasures = Erasures(database, records, vault, persons)
         self.desk = Desk(
@@ -120,7 +124,15 @@ class Node:
             store_key=store_key,
             clock=clock,
         )
-        self._relay = Relay(country, charter, self._store, records, vault)
+        self._relay = Relay(country, charter, self._post.directory, self._store, records, vault)
+        self.endings = Endings(
+            country,
+            database=database,
+            directory=self._post.directory,
+            records=records,
+            publications=publications,
+            clock=clock,
+        )
         self._notices = Notices(records, clock)
         self._upkeep = Upkeep(database, records, publications, decisions, self.erasures, clock)
         self._handlers = {"evaluated": self.evaluations.take, "notices": self._take_notices}
@@ -128,7 +140,7 @@ class Node:
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on people can command and read."""
         self._store.create()
-        self._db.create(TABLES)
+        self._db.create((*TABLES, *endings.TABLES))
         self.erasures.finish(all_of_them=True)
         self._post.create()
 
@@ -140,6 +152,7 @@ class Node:
     def step(self) -> bool:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         done = self._post.receive(self._handlers)
+        done += self.endings.step()
         done += self._upkeep.run()
         done += self.evaluations.settle()
         done += self.evaluations.ask()
@@ -221,6 +234,7 @@ class Node:
                 linkage_written=sum(p.seq + 1 for p in places),
                 linkage_confirmed=sum(p.acked + 1 for p in places),
                 told=_one(tx, "SELECT COUNT(*) FROM matches"),
+                ended=self.endings.listed(tx),
                 roomy_tick=int(roomy[0][0]) if roomy else -1,
                 post=post,
             )

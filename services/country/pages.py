@@ -48,6 +48,7 @@ REASONS = WHY | {
     "consent_over": "The consent is over.",
     "correction": "The identifiers were corrected; ask again.",
     "expired": "Their time was over.",
+    "agreement_ended": "The agreement with that country is over.",
     "unsafe": "They were taken out because that country had become unsafe.",
 }
 
@@ -81,6 +82,7 @@ def _add_home(app: FastAPI, node: Node, sign_in: SignIn, pages: Pages) -> None:
             acting=acting,
             post=status.post,
             work=status if operator else None,
+            ended=status.ended if acting is not None else (),
             behind=[(topic, max(0, tick - last)) for topic, last in status.post.ticks.items()],
             charter=node.charter,
             now=now,

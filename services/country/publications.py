@@ -16,6 +16,7 @@ from events.charter import Charter
 from events.clock import Clock
 from events.consent import Consents
 from events.database import Transaction
+from events.directory import Directory
 from events.errors import Refused
 from events.ids import new_handle
 from events.linkage import GrantReason
@@ -33,7 +34,7 @@ _LIVE: Final = (*_UNDER_WAY, "published")
 
 WHY: Final = {
     "not_your_pair": "A country is not matched with itself.",
-    "pair_not_agreed": "The charter has no agreement between the two countries.",
+    "pair_not_agreed": "There is no agreement between the two countries, or none any more.",
     "no_identifiers": "No identifiers are held to make tokens of.",
     "keeping_not_consented": "Consent C2 (keeping identifying data) does not stand.",
     "matching_not_consented": "Consent C4 (matching) does not stand.",
@@ -57,15 +58,21 @@ class Approved(Value):
 class Publications:
     """All methods work in the caller's transaction."""
 
-    def __init__(self, country: str, charter: Charter, records: Records, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, country: str, charter: Charter, directory: Directory, records: Records, vault: Vault, clock: Clock
+    ) -> None:
+        self._directory = directory
         self._country = country
         self._charter = charter
         self._records = records
         self._vault = vault
         self._clock = clock
-        self.partners = frozenset(other_country(pair, country) for pair in charter.pairs_of(country))
-        """The countries that this one has an agreement with."""
         self.signatures = Signatures(vault, Asked, "publish", "tell")
+
+    def partners(self, tx: Transaction) -> frozenset[str]:
+        """The countries that this one has an agreement with, which has not ended."""
+        pairs = frozenset(self._charter.pairs_of(self._country)) - self._directory.ended(tx).keys()
+        return frozenset(other_country(pair, self._country) for pair in pairs)
 
     # ---- two people
 
@@ -93,7 +100,7 @@ class Publications:
             Publication(
                 own=self._country,
                 towards=country,
-                pairs=self._charter.pairs,
+                pairs=tuple(pair for pair in self._charter.pairs if not self._directory.is_ended(pair, tx)),
                 identifiers_held=person.record == "HELD" and not person.erased,
                 keeping=consents.stands("C2", act.at),
                 matching=consents.stands("C4", act.at),
@@ -288,6 +295,22 @@ class Publications:
 
     # ---- endings
 
+    @staticmethod
+    def people(tx: Transaction, after: str, limit: int) -> list[UUID]:
+        """Everybody for whom tokens were ever asked, in an order that stays, after this one."""
+        rows = tx.execute(
+            "SELECT DISTINCT person_id FROM publications WHERE person_id > ? ORDER BY person_id LIMIT ?", (after, limit)
+        )
+        return [UUID(person_id) for (person_id,) in rows]
+
+    def end_agreement(self, tx: Transaction, person_id: UUID, country: str) -> bool:
+        """The agreement with this country is over: what is under way is, too. Returns whether tokens may be out."""
+        states = [state for known, state, _ in self._rows(tx, person_id) if known == country]
+        if set(states) & {*_UNDER_WAY}:
+            self._end(tx, person_id, country, "agreement_ended")
+        self.signatures.drop(tx, person_id, country, "tell")
+        return bool(states)
+
     def follow_consents(self, tx: Transaction, person_id: UUID, allowed: frozenset[str]) -> None:
         """Consent has changed: what was asked or approved for a country that it no longer names is over."""
         for country, state, _ in self._rows(tx, person_id):
@@ -307,11 +330,13 @@ class Publications:
                 self._end(tx, person_id, country, "correction")
 
     def of_person(self, tx: Transaction, act: Act, person_id: UUID) -> list[tuple[str, str, str]]:
-        """(country, state, reason) for each partner country: `none` and why where nothing was ever asked for."""
+        """(country, state, reason) for each country of the charter's pairs, those too whose agreement is over: `none`
+        and why where nothing was ever asked for.
+        """
         known = {country: (state, reason) for country, state, reason in self._rows(tx, person_id)}
         return [
             (c, *known.get(c, ("none", self._reason_against(tx, act, person_id, c) or "not_asked")))
-            for c in sorted(self.partners)
+            for c in sorted(other_country(pair, self._country) for pair in self._charter.pairs_of(self._country))
         ]
 
     def _rows(self, tx: Transaction, person_id: UUID) -> list[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ batches of their own; those of somebody who was not asked yet are set aside unti
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -18,6 +18,7 @@ from events.case import CaseClosed, CaseReported, VictimIdentified, VictimNotIde
 from events.charter import Charter, Topic
 from events.consent import ConsentRecorded
 from events.database import Transaction
+from events.directory import Directory
 from events.linkage import GrantSet, TokensPublished, TokensRevoked
 from events.match import MatchClosed, MatchTold
 from events.messages import GrantChanged, Item, MatchEnded, Outline, Revocation, Submission
@@ -40,7 +41,10 @@ _OUTLINED: Final = (CaseReported, CaseClosed, VictimIdentified, VictimNotIdentif
 class Relay:
     """Reads one store's log. All methods but `collect` work in the caller's transaction."""
 
-    def __init__(self, country: str, charter: Charter, store: EventStore, records: Records, vault: Vault) -> None:
+    def __init__(
+        self, country: str, charter: Charter, directory: Directory, store: EventStore, records: Records, vault: Vault
+    ) -> None:
+        self._directory = directory
         self._country = country
         self._charter = charter
         self._store = store
@@ -155,7 +159,9 @@ class Relay:
         )
         if topic.family == "cases":
             return self._outlines(tx, events)
-        return _shuffled([item for _, event in events if (item := self._item(tx, event)) is not None])
+        over = self._directory.ended(tx).keys()
+        standing = [event for _, event in events if not (over and self._is_of(tx, event, over))]
+        return _shuffled([item for event in standing if (item := self._item(tx, event)) is not None])
 
     def _events(self, tx: Transaction, positions: Sequence[int]) -> list[tuple[int, Event]]:
         """These rows of the log: runs of neighbours are read together."""
@@ -180,6 +186,15 @@ class Relay:
                 told = self._told(tx, event)
                 return MatchEnded(match_ref=told.match_ref, handle=told.handle)
         return None
+
+    def _is_of(self, tx: Transaction, event: Event, over: Collection[str]) -> bool:
+        """Whether an event is of one of these pairs, whose agreement is over: of them the matcher has dropped all."""
+        if isinstance(event, MatchClosed):
+            country: str | None = self._told(tx, event).other_country
+        else:
+            linkage = self._records.person(tx, event.person_id).by_handle.get(event.handle)  # type: ignore[attr-defined]
+            country = linkage.country if linkage else None  # erased: nobody knows of which pair it is
+        return country is not None and pair_of(self._country, country) in over
 
     def _revocation(self, tx: Transaction, revoked: TokensRevoked) -> Revocation:
         """With its own number, not that of what may have been published since."""

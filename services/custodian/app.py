@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,7 +12,9 @@ from services.runtime.errors import SettingsInvalid
 if TYPE_CHECKING:
     from services.runtime.settings import PartySettings
 
-keys = typer.Typer(no_args_is_help=True, help="Keys: their state and refresh, allowances, evidence against holders.")
+keys = typer.Typer(
+    no_args_is_help=True, help="Keys: their state, refresh, rotation and end, backups, allowances, evidence against holders."
+)
 
 CharterFile = Annotated[
     Path | None, typer.Option("--charter", envvar="SAMAKI_CHARTER", help="The region's signed charter.")
@@ -192,6 +194,25 @@ def _settings(home: Path, *, charter: Path | None = None, **given: object) -> "P
     from services.runtime.settings import PartySettings
 
     return PartySettings.load(home=home, charter=charter or home / "charter.json", **given)
+
+
+@keys.command("end")
+def end(
+    token_file: TokenFile,
+    pair: Annotated[str, typer.Option(help="The pair whose agreement ends: KH-TH.")],
+    reason: Annotated[Literal["withdrawn", "compromise", "law", "other"], typer.Option(help="Why; it is public.")],
+    home: Annotated[Path | None, typer.Option(help="Home folder of the key holder, if it runs here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_HOLDER", help="Address of the key holder: http://127.0.0.1:PORT")
+    ] = None,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: Json = False,
+) -> None:
+    """End a pair's agreement, by your side alone and for good. Two custodians of this key holder say so."""
+    from services.custodian.ending import end as run
+    from services.custodian.refresh import address_of
+
+    run(address_of(home, None if home else url), token_file, pair, reason, is_sure=is_sure, as_json=as_json)
 
 
 @keys.command("status")

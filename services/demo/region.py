@@ -85,21 +85,25 @@ def found_region(
     """Make the charter and every party's home below `root`, which must be empty or missing.
 
     roots  country -> its root, for who wants to sign further versions; None: fresh ones, which are forgotten
-    rules  fields of the charter to set otherwise than by default; also its `region` and `pairs`
+    rules  fields of the charter to set otherwise than by default; also its `region` and `pairs`, and `third`: pair ->
+           the outside body's holder of a third share
     """
     root.mkdir(parents=True, exist_ok=True)
     members = roots or {cc: new_root(cc, NAMES.get(cc, cc)) for cc in countries}
-    name, pairs = rules.pop("region", "demo"), rules.pop("pairs", None)
+    name, pairs, third = rules.pop("region", "demo"), rules.pop("pairs", None), rules.pop("third", {})
+    parties = (*party_ids(countries), *sorted({*third.values()}))
     draft = drafts.new_draft(name, issued=now, rules=rules)
     for cc in countries:
         draft = drafts.with_member(draft, members[cc].member)
-    for party in party_ids(countries):
+    for party in parties:
         draft = drafts.with_key(draft, furnish(root / party, party, now))
     draft = drafts.with_pairs(draft, drafts.every_pair(draft) if pairs is None else pairs)
+    for pair, holder in third.items():
+        draft = drafts.with_third_share(draft, pair, holder)
     signed = sign_all(drafts.payload(draft), None, {cc: members[cc] for cc in countries})
     region = Region(root, signed.verified())
     region.charter_file.write_text(signed.model_dump_json(), encoding="utf-8")
-    for party in party_ids(countries):
+    for party in parties:
         _staff(region, party)
     return region
 

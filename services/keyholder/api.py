@@ -2,7 +2,8 @@
 
 An allowance is asked for by a custodian or the operator, and takes two custodians of this country to stand: the
 register of this holder's own staff says who they are. Nobody of another country, nor of this country's node, is in it.
-A refresh takes one custodian: it changes no key, and the holder begins one by itself when it is due.
+A refresh takes one custodian: it changes no key, and the holder begins one by itself when it is due. The end of an
+agreement takes two, who say the same.
 """
 
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from fastapi import Depends, FastAPI
 
 from events.base import Actor, Role
 from events.model import PairName, Value
-from services.keyholder import views
+from services.keyholder import endings, views
 from services.keyholder.allowances import NEEDED, Request, Wish
 from services.keyholder.holder import KeyHolder
 from services.runtime.signin import SignIn
@@ -33,6 +34,7 @@ def add_routes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
     _add_reading(app, holder, sign_in)
     _add_allowances(app, holder, sign_in)
     _add_refreshes(app, holder, sign_in)
+    _add_endings(app, holder, sign_in)
 
 
 def _add_reading(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
@@ -85,6 +87,20 @@ def _add_refreshes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
     def ask_refresh(form: Refresh, actor: custodian) -> list[dict[str, Any]]:
         """Begin; what is under way goes on. Each pair's `target` is the generation to wait for."""
         return [asdict(one) for one in holder.refreshes.ask(form.pair, actor.staff)]
+
+
+def _add_endings(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
+    custodian = Annotated[Actor, Depends(sign_in.acting(Role.KEY_CUSTODIAN))]
+    reader = Annotated[Actor, Depends(sign_in.acting(*READERS, Role.KEY_CUSTODIAN))]
+
+    @app.get("/api/endings")
+    def read_endings(_actor: reader) -> list[dict[str, Any]]:
+        return [asdict(one) for one in holder.endings.listed()]
+
+    @app.post("/api/endings", status_code=202)
+    def ask_end(wish: endings.Wish, actor: custodian) -> dict[str, Any]:
+        """Each custodian says it; the second one decides, and nothing takes it back."""
+        return asdict(holder.endings.ask(actor, wish))
 
 
 def _json(request: Request) -> dict[str, Any]:

@@ -20,13 +20,15 @@ from events.clock import Clock, day_of
 from events.database import Database, Transaction
 from events.envelope import Header
 from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed
+from events.model import countries_of
 from events.post import Post, PostStatus
 from events.stream import Stream
 from keys import dleq, group, quota, shares, sign
 from keys.ring import KeyRing
-from services.keyholder import alarms, allowances, book, requests
+from services.keyholder import alarms, allowances, book, endings, requests
 from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
+from services.keyholder.endings import Endings
 from services.keyholder.refreshes import Refreshes
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
@@ -81,24 +83,28 @@ class KeyHolder:
             shares=self.shares,
             clock=clock,
         )
+        self.endings = Endings(
+            me, charter=charter, ring=ring, database=database, post=self._post, shares=self.shares, clock=clock
+        )
         self._topics = {t.reader: t for t in charter.written_by(me) if t.family == "evaluated" and t.reader}
         self._seen: dict[str, int] = {}
 
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on its state can be read."""
-        self.database.create((*book.TABLES, *allowances.TABLES, *alarms.TABLES))
+        self.database.create((*book.TABLES, *allowances.TABLES, *alarms.TABLES, *endings.TABLES))
         self._post.create()
 
     def open(self) -> None:
         """Make tables and topics, draw and announce the shares. Raises StreamUnavailable: call again."""
         self.create()
         self._post.open()
-        self.shares.open()
+        self.shares.open(over=self.endings.over())
 
     def step(self) -> bool:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         self._refill()
         done = self._post.receive({"evaluate": self._take})
+        done += self.endings.step()
         done += self.allowances.grant()
         done += sum(self._answer(country) for country in self._topics)
         done += self.refreshes.step()
@@ -171,14 +177,21 @@ class KeyHolder:
             country,
             holder=self.me,
             charter=self.charter,
+            pairs=self.shares.pairs,
             generations=self.shares.generations(asked.pair),
         )
 
     # ---- answering
 
     def _answer(self, country: str) -> int:
-        """Answer this country's oldest requests, if its sealing key is known. Returns how many."""
-        if self._post.directory.sealing_key(country, self.clock.now()) is None:
+        """Answer this country's oldest requests, if its sealing key is known. Returns how many.
+
+        Not before all is read that the pairs' holders had said, we ourselves too, when we opened: a holder that was
+        away, or is restored from a backup, may have shares of an agreement that is over.
+        """
+        pairs = [pair for pair in self.shares.pairs if country in countries_of(pair)]
+        holders = {holder for pair in pairs for holder in self.charter.holders_of(pair)}
+        if self._post.directory.sealing_key(country, self.clock.now()) is None or not self._post.is_current(*holders):
             return 0
         done = 0
         while done < AT_ONCE and self._answer_one(country):

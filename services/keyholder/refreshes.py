@@ -21,7 +21,7 @@ from typing import Final, Literal
 import structlog
 
 from events import generations
-from events.charter import Charter
+from events.charter import Charter, own_holders
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.errors import Refused
@@ -147,9 +147,9 @@ class Refreshes:
 
     def ask(self, pair: str | None, staff: str) -> list[Progress]:
         """Begin a refresh of one pair's key, or of all; one that is under way goes on. Raises Refused."""
-        if pair is not None and pair not in self._shares.pairs:
+        if pair is not None and pair not in self._pairs:
             raise Refused("no_such_pair", "This holder has no share of that pair. Pairs are written KH-TH.")
-        chosen = self._shares.pairs if pair is None else (pair,)
+        chosen = self._pairs if pair is None else (pair,)
         with self._db.transaction() as tx:
             for one in chosen:
                 self._want(tx, one, "custodian", staff)
@@ -158,7 +158,7 @@ class Refreshes:
     def progress(self) -> list[Progress]:
         """Of each pair."""
         with self._db.reading() as tx:
-            return [self._progress(tx, pair) for pair in self._shares.pairs]
+            return [self._progress(tx, pair) for pair in self._pairs]
 
     def hear(self, tx: Transaction, country: str, said: GenerationClosed) -> None:
         """A country has no batch open under older generations."""
@@ -169,7 +169,11 @@ class Refreshes:
 
     def step(self) -> int:
         """Whatever can be done now, one step a pair. Returns how many."""
-        return sum(self._step(pair) for pair in self._shares.pairs)
+        return sum(self._step(pair) for pair in self._pairs if self._post.is_current(*own_holders(pair)))
+
+    @property
+    def _pairs(self) -> tuple[str, ...]:
+        return tuple(pair for pair in self._shares.pairs if self._shares.refreshes(pair))
 
     def _step(self, pair: str) -> bool:
         with self._db.reading() as tx:
@@ -193,7 +197,7 @@ class Refreshes:
     def _begin_when_due(self, standing: Standing) -> bool:
         """The first holder of a pair begins when the cryptoperiod is over. What failed waits for a custodian."""
         pair, active = standing.pair, standing.active
-        is_mine = self._me == min(self._charter.holders_of(pair)) and standing.state in {"rest", "closing"}
+        is_mine = self._me == min(own_holders(pair)) and standing.state in {"rest", "closing"}
         if not is_mine or active is None or active not in standing.held:
             return False
         made = self._shares.entry(pair, active).valid_from
@@ -291,7 +295,7 @@ class Refreshes:
 
     def _standing(self, tx: Transaction, pair: str) -> Standing:
         epoch, directory = self._charter.matching_epoch, self._post.directory
-        (other,) = (holder for holder in self._charter.holders_of(pair) if holder != self._me)
+        (other,) = (holder for holder in own_holders(pair) if holder != self._me)
         active = directory.active_generation(pair, epoch, tx)
         offered = directory.offers(tx, pair, epoch)
         newest = max((g for g in offered if active is None or g > active), default=None)

@@ -16,7 +16,9 @@ from keys import group
 from keys.errors import InvalidElement
 from keys.group import Element
 
-Reason = Literal["over_quota", "not_your_pair", "unknown_epoch", "unknown_generation", "bad_size", "bad_element"]
+Reason = Literal[
+    "over_quota", "not_your_pair", "agreement_ended", "unknown_epoch", "unknown_generation", "bad_size", "bad_element"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,18 @@ class Refusal:
 
 
 def form_refusal(
-    asked: EvaluationAsked, requester: str, *, holder: str, charter: Charter, generations: Collection[int]
+    asked: EvaluationAsked, requester: str, *, holder: str, charter: Charter, pairs: Collection[str],
+    generations: Collection[int],
 ) -> Refusal | None:
     """What is wrong with a request's frame: pair, epoch, generation, size. None: nothing is.
 
+    pairs        those that this holder evaluates for: of the charter's, all whose agreement has not ended
     generations  those that this holder has shares of, for the request's pair and the charter's epoch
     """
     if asked.pair not in charter.pairs or not _fits(asked.pair, requester, holder, charter):
         return Refusal("not_your_pair", f"{holder} holds no share of {asked.pair} that {requester} may ask with.")
+    if asked.pair not in pairs:
+        return Refusal("agreement_ended", f"The agreement of {asked.pair} is over: {holder} has no share any more.")
     if asked.epoch != charter.matching_epoch:
         return Refusal(
             "unknown_epoch", f"Tokens are made in epoch {charter.matching_epoch}, not {asked.epoch}: evaluate again."

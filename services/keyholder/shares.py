@@ -9,7 +9,10 @@ Later generations come from refreshes (services.keyholder.refreshes), and the fo
 tombstones stay in the ring.
 """
 
-from events.charter import Charter
+from collections.abc import Collection
+
+from events import generations
+from events.charter import Charter, own_holders, share_generation
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.messages import ShareIntroduced
@@ -50,18 +53,27 @@ class Shares:
         self.pairs = tuple(p for p in charter.pairs if me in charter.holders_of(p))
 
     def generations(self, pair: str) -> frozenset[int]:
-        """The generations of a pair's key that this holder can evaluate under."""
-        return frozenset(generation for of, generation in list(self._drawn) if of == pair)
+        """The generations of a pair's key that this holder can evaluate under: an outside body's, under any."""
+        kept = frozenset(generation for of, generation in list(self._drawn) if of == pair)
+        return kept if self.refreshes(pair) or not kept else frozenset(range(generations.MOST))
+
+    def refreshes(self, pair: str) -> bool:
+        """Whether this holder refreshes its share: an outside body's stays as it is for the whole epoch."""
+        return self._me in own_holders(pair)
 
     def of(self, pair: str, generation: int) -> Share:
         """The share to evaluate with. Raises UnknownKey."""
-        share = self._drawn.get((pair, generation))
+        share = self._drawn.get((pair, share_generation(pair, self._me, generation)))
         if share is None:
             raise UnknownKey(f"{self._me} has no share of {pair} of generation {generation}.")
         return share
 
-    def open(self) -> None:
-        """Draw what is missing and announce what was not. Raises UnknownKey: an announced share's secret is gone."""
+    def open(self, over: Collection[str] = ()) -> None:
+        """Draw what is missing and announce what was not. Raises UnknownKey: an announced share's secret is gone.
+
+        over    the pairs that agree no more: nothing of theirs is drawn or used
+        """
+        self.pairs = tuple(pair for pair in self.pairs if pair not in over)
         for pair in self.pairs:
             announced = self._announced(pair)
             if not announced:
@@ -97,6 +109,12 @@ class Shares:
         """Destroy a share of a generation that is over; durable on return, and nothing is evaluated under it again."""
         self._ring.destroy("share", self._key_id(pair, generation))
         self._drawn.pop((pair, generation), None)
+
+    def leave(self, pair: str) -> None:
+        """Evaluate for this pair no more: its agreement is over."""
+        self.pairs = tuple(one for one in self.pairs if one != pair)
+        for place in [place for place in list(self._drawn) if place[0] == pair]:
+            self._drawn.pop(place, None)
 
     # ---- within
 

@@ -38,7 +38,8 @@ TABLES: Final = (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
         item BLOB NOT NULL)""",
     # what was taken into the index and counted, behind the pepper. `next`: the same behind the next pepper
-    "CREATE TABLE IF NOT EXISTS matcher_taken (digest BLOB PRIMARY KEY, epoch BIGINT NOT NULL, next BLOB)",
+    """CREATE TABLE IF NOT EXISTS matcher_taken (
+        digest BLOB PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL, next BLOB)""",
     "CREATE TABLE IF NOT EXISTS matcher_refused (reason TEXT PRIMARY KEY, count BIGINT NOT NULL)",
 )
 AT_ONCE: Final = 200
@@ -67,6 +68,7 @@ class Intake:
     ) -> None:
         self._charter = charter
         self._index = index
+        self._directory = directory
         self._peppers = peppers
         self._successors = successors
         self._store_key = store_key
@@ -82,7 +84,7 @@ class Intake:
         """
         known = heard.of(tx, sent.handle)
         is_repeated = known is not None and known.is_repeated_by(stream_epoch, sent.serial)
-        refusal = self._refusal(country, sent) or _not_theirs(country, known)
+        refusal = self._refusal(tx, country, sent) or _not_theirs(country, known)
         if refusal:
             refuse(tx, refusal)
             return []
@@ -157,11 +159,12 @@ class Intake:
 
     # ---- within
 
-    def _refusal(self, country: str, sent: Submission) -> str | None:
+    def _refusal(self, tx: Transaction, country: str, sent: Submission) -> str | None:
         """What the index would refuse on any day: such a row does not wait for one."""
         charter = self._charter
         checks = (
             (sent.pair in charter.pairs_of(country), "pair_not_agreed"),
+            (not self._directory.is_ended(sent.pair, tx), "agreement_ended"),
             (sent.epoch in self._peppers, "unknown_epoch"),
             (sent.schema_version == charter.schema_version, "unknown_schema"),
             (len(sent.indices) == INDEX * len(charter.slots), "wrong_size"),
@@ -199,8 +202,8 @@ class Intake:
         if is_new:
             self.account.spend(tx, country, sent.pair, sent.epoch)
         tx.execute(
-            "INSERT INTO matcher_taken VALUES (?, ?, ?) ON CONFLICT (digest) DO UPDATE SET next = excluded.next",
-            (_digest(self._peppers[sent.epoch], sent), sent.epoch, self._next_digest(sent)),
+            "INSERT INTO matcher_taken VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET next = excluded.next",
+            (_digest(self._peppers[sent.epoch], sent), sent.pair, sent.epoch, self._next_digest(sent)),
         )
 
     def turn(self, tx: Transaction, epoch: int) -> bool:

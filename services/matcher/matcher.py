@@ -21,13 +21,14 @@ from matching import found
 from matching.found import Ending
 from matching.index import Index
 from matching.policy import Deny
-from services.matcher import account, intake, notices, statistics
+from services.matcher import account, endings, intake, notices, statistics
+from services.matcher.endings import Endings
 from services.matcher.intake import Intake
 from services.matcher.peppers import Peppers
 from services.matcher.telling import Telling
 
 _CLOCK: Final = "CREATE TABLE IF NOT EXISTS matcher_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
-_TABLES: Final = (*intake.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, _CLOCK)
+_TABLES: Final = (*intake.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, *endings.TABLES, _CLOCK)
 _VALUES_AT_ONCE: Final = 500
 """Changed values that are looked at in one transaction."""
 _DEFERRED_KEY: Final = "deferred"
@@ -69,6 +70,7 @@ class Matcher:
             clock=clock,
         )
         self._telling = Telling(charter, self._post, clock)
+        self.endings = Endings(charter, database=database, post=self._post, store_key=store_key, clock=clock)
         self._handlers = {"linkage": self._take_linkage, "cases": self._take_cases}
         self._size = notices.body_size(charter)
         self._seen: dict[str, int] = {}
@@ -91,6 +93,7 @@ class Matcher:
         """One round. Returns whether anything was done. Raises StreamUnavailable: nothing is lost, step again."""
         self._refill()
         done = self._receive()
+        done += self.endings.step()
         done += self._take_waiting()
         done += self._look()
         done += self._change_pepper()
@@ -194,7 +197,7 @@ class Matcher:
     def _decide(self) -> bool:
         """Once a tick, at its beginning: what was decided leaves in this tick's envelopes, right after."""
         tick = self.charter.tick_at(self.clock.now())
-        if self._seen.get("decided") == tick:
+        if self._seen.get("decided") == tick or not self.endings.may_tell():
             return False
         with self.database.transaction() as tx:
             begun = _has_begun(tx, "decided", tick)
@@ -206,6 +209,8 @@ class Matcher:
     def _fill(self, tx: Transaction, topic: Topic, _partition: int, tick: int) -> Fill:
         if topic.family != "notices" or topic.reader is None:
             return Fill()
+        if not self.endings.may_tell():
+            return Fill((), self._size)
         return Fill(notices.take(tx, topic.reader, self.charter.notices_per_tick, tick), self._size)
 
     def _tell_totals(self) -> bool:

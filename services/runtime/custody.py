@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, FastAPI, Response
 from markupsafe import Markup
 
-from events import generations, introductions
+from events import endings, generations, introductions
 from events.base import Actor, Role
 from events.charter import Charter
 from events.database import Transaction
@@ -58,10 +58,11 @@ class KeyReport:
     quotas: tuple[QuotaRow, ...]
 
 
-def told_to(tx: Transaction) -> Told:
+def told_to(tx: Transaction, charter: Charter) -> Told:
     """What this party's database has of `keys.*`."""
     introduced = introductions.listed(tx)
-    active = {place: generations.active(tx, *place) for place in {(i.pair, i.epoch) for i in introduced}}
+    places = {(i.pair, i.epoch) for i in introduced}
+    active = {place: generations.active(tx, *place, len(charter.holders_of(place[0]))) for place in places}
     sealing = tx.execute("SELECT party, key_id, valid_from, valid_until FROM directory_sealing")
     return Told(
         sealing=[
@@ -69,6 +70,7 @@ def told_to(tx: Transaction) -> Told:
             for party, key, a, b in sealing
         ],
         introductions=introduced,
+        ended=frozenset(endings.ended(tx, charter)),
         active={place: generation for place, generation in active.items() if generation is not None},
         evaluations=[
             Evaluations(holder, pair, epoch, sum(t.count for t in of))
@@ -106,7 +108,7 @@ def report(
     persons      how many have a data key; None: this party has no persons
     evaluations  what a holder has counted itself, which goes before what it has told
     """
-    told = told_to(tx)
+    told = told_to(tx, charter)
     own = {(e.holder, e.pair, e.epoch) for e in evaluations}
     others = [e for e in told.evaluations if (e.holder, e.pair, e.epoch) not in own]
     told = replace(told, evaluations=(*others, *evaluations))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from events.charter import Charter, Party, SigningKey
+from events.charter import Charter, Party, SigningKey, own_holders
 from events.introductions import Introduction
 from keys.ring import KeyVersion
 
@@ -86,6 +86,8 @@ class Told:
     introductions: Sequence[Introduction] = ()
     active: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(pair, epoch) -> the generation that tokens are made under; of others, the newest that was introduced."""
+    ended: frozenset[str] = frozenset()
+    """Pairs whose agreement is over."""
     evaluations: Sequence[Evaluations] = ()
     signed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(party, signing key) -> envelopes under it, as whoever read all streams has counted them."""
@@ -133,10 +135,15 @@ def _public(charter: Charter, told: Told, now: datetime) -> list[KeyRow]:
         by_party.setdefault(known.party, []).append(known)
     rows += [_sealing(charter, key, v, now) for of in by_party.values() for v, key in enumerate(of, start=1)]
     active = {**_newest(told.introductions), **told.active}
-    rows += [_share(i, active[i.pair, i.epoch], charter, now) for i in told.introductions]
+    rows += [_over(_share(i, active[i.pair, i.epoch], charter, now), i, told) for i in told.introductions]
     first = {(i.holder, i.pair, i.epoch): i for i in sorted(told.introductions, key=lambda i: -i.generation)}
     counts = {(e.holder, e.pair, e.epoch): e.count for e in told.evaluations}
-    return rows + [_pair_key(i, counts.get(place, 0), charter, now) for place, i in first.items()]
+    return rows + [_over(_pair_key(i, counts.get(place, 0), charter, now), i, told) for place, i in first.items()]
+
+
+def _over(row: KeyRow, i: Introduction, told: Told) -> KeyRow:
+    """Of an agreement that has ended nothing is due any more."""
+    return replace(row, state="ended", condition="over", due_at=None) if i.pair in told.ended else row
 
 
 def _signed(told: Told, party: str, key_id: str) -> dict[str, Any]:
@@ -181,7 +188,9 @@ def _sealing(charter: Charter, key: SealingKeyKnown, version: int, now: datetime
 
 def _share(i: Introduction, active: int, charter: Charter, now: datetime) -> KeyRow:
     """A newer one than the active is not in force yet: its refresh waits for the other holder, or was given up."""
-    period, is_former = timedelta(days=charter.refresh_days), i.generation < active or i.epoch != charter.matching_epoch
+    is_outside = i.holder not in own_holders(i.pair)  # it takes no part in refreshes
+    period = YEAR if is_outside else timedelta(days=charter.refresh_days)
+    is_former = (i.generation < active and not is_outside) or i.epoch != charter.matching_epoch
     state = "former" if is_former else "to come" if i.generation > active else "active"
     condition = "over" if is_former else condition_of(i.sealed_at, i.sealed_at + period, now)
     return _row(

@@ -45,7 +45,7 @@ FIELDS = _NAMES | frozenset({
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _NAME = re.compile(r"[\w./:<>{}+@-]{0,120}", re.ASCII)
-_CODE = re.compile(r"[a-z0-9_.:-]{0,80}|[A-Z]{2}(-[A-Z]{2})?(\.holder)?|C[0-9]{1,2}")
+_CODE = re.compile(r"[a-z0-9_.:-]{0,80}|[A-Z]{2}(-[A-Z]{2})?(\.holder)?|[A-Za-z]{3,24}\.holder|C[0-9]{1,2}")
 _OURS = ("keys", "events", "matching", "services")
 
 
