@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from services.runtime.settings import PartySettings
 
 keys = typer.Typer(
-    no_args_is_help=True, help="Keys: state, refresh, rotation and end, backups, allowances, evidence against holders."
+    no_args_is_help=True,
+    help="Keys: their state, refresh, rotation and end, backups, allowances, evidence against holders.",
 )
 
 CharterFile = Annotated[
