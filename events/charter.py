@@ -132,6 +132,7 @@ class Draft(Value):
     third_shares: tuple[ThirdShare, ...] = ()
     """Pairs whose key has a third share, with an outside body."""
     matching_epoch: int = Field(default=1, ge=1)
+    """The first epoch of pairs' keys; later ones of each pair are begun on `keys.*`. In none below are tokens made."""
     schema_version: int = Field(default=1, ge=1)
     slots: tuple[str, ...] = Field(min_length=1, max_length=16)
     """The recipe of each slot of a submission, in order."""
@@ -163,6 +164,12 @@ class Draft(Value):
     """How old the shares of a pair's key get before they are refreshed."""
     refresh_overlap_days: int = Field(default=7, ge=1)
     """How long, at most, requests under the former generation are answered."""
+    renew_days: int = Field(default=365, ge=1)
+    """How old the shares of a pair's epoch get before a new one is begun."""
+    renew_least_days: int = Field(default=30, ge=1)
+    """How old they must be for a holder to follow the other into a new one by itself."""
+    renew_overlap_days: int = Field(default=90, ge=1)
+    """How long, at most, rows of a former epoch stand at the matcher."""
     sealing_days: int = Field(default=7, ge=1)
     sealing_acceptance_days: int = Field(default=14, ge=1)
 

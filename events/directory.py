@@ -3,19 +3,22 @@ refreshed, allowances, and totals.
 
 Kept in the party's own database, in the transaction that moves the head of `keys.*`, so a party never seals to a key
 that it did not read in its writer's chain. Refuses what a writer has no right to say: another holder's share, a share
-whose proof of knowledge fails or whose epoch is not the charter's, a public share that stands already, a total of
-another pair's country, a key that lives longer than the charter allows. So no holder fills it with what it makes up.
-What a refresh takes, and which generation of a pair's key is the active one, stands in events.generations.
+whose proof of knowledge fails or whose epoch does not follow its holder's last, a public share that stands already, a
+total of another pair's country, a key that lives longer than the charter allows. So no holder fills it with what it
+makes up.
+What a refresh takes, and which generation of a pair's key is the active one, stands in events.generations; which epoch
+is in force, in events.epochs.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events import allowances, endings, generations, introductions
+from events import allowances, endings, epochs, generations, introductions
 from events.charter import Allowance, Charter, own_holders, share_generation
 from events.database import Database, Transaction
 from events.endings import Ended
+from events.epochs import InForce
 from events.errors import Refused
 from events.generations import Offer
 from events.messages import (
@@ -32,6 +35,7 @@ from events.messages import (
 )
 from events.model import countries_of
 from keys import seal, shares
+from keys.epochs import MOST, may_introduce
 from keys.errors import KeysError
 
 _TABLES: Final = (
@@ -40,7 +44,8 @@ _TABLES: Final = (
         valid_from TEXT NOT NULL, valid_until TEXT NOT NULL, PRIMARY KEY (party, key_id))""",
     """CREATE TABLE IF NOT EXISTS directory_shares (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, holder TEXT NOT NULL,
-        public TEXT NOT NULL UNIQUE, proof BLOB NOT NULL, PRIMARY KEY (pair, epoch, generation, holder))""",
+        public TEXT NOT NULL UNIQUE, proof BLOB NOT NULL, schema_version BIGINT NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (pair, epoch, generation, holder))""",
     """CREATE TABLE IF NOT EXISTS directory_totals (
         writer TEXT NOT NULL, kind TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, country TEXT NOT NULL,
         item TEXT NOT NULL, PRIMARY KEY (writer, kind, pair, epoch, country))""",
@@ -136,6 +141,17 @@ class Directory:
         )
         return PublicShare(pair, epoch, generation, holder, bytes.fromhex(rows[0][0])) if rows else None
 
+    def epoch(self, pair: str, tx: Transaction | None = None) -> InForce | None:
+        """The epoch that a pair's tokens are issued in; None: there is none yet."""
+        if tx is not None:
+            return epochs.in_force(tx, self._charter, pair)
+        with self._database.reading() as own:
+            return epochs.in_force(own, self._charter, pair)
+
+    def schema_of(self, tx: Transaction, pair: str, epoch: int) -> int | None:
+        """The schema version that tokens of an epoch are made with; None: its holders have not agreed on any."""
+        return epochs.schema_of(tx, self._charter, pair, epoch)
+
     def active_generation(self, pair: str, epoch: int, tx: Transaction | None = None) -> int | None:
         """The newest generation of a pair's key that tokens can be made under; None: there is none yet."""
         if tx is not None:
@@ -192,13 +208,17 @@ class Directory:
             for k, p, a, b in keys
             if (until := datetime.fromisoformat(b)) > at
         ]
-        # Before the shares: nobody learns a refreshed one whose offer he does not know.
-        introduced += generations.said_by(tx, party)
         rows = tx.execute(
-            "SELECT pair, epoch, generation, holder, public, proof FROM directory_shares WHERE holder = ?", (party,)
+            "SELECT pair, epoch, generation, holder, public, proof, schema_version, reason FROM directory_shares"
+            " WHERE holder = ? ORDER BY pair, epoch, generation",
+            (party,),
         )
-        names = ("pair", "epoch", "generation", "holder", "public", "proof")
-        introduced += [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+        names = ("pair", "epoch", "generation", "holder", "public", "proof", "schema_version", "reason")
+        known = [ShareIntroduced.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+        # Nobody learns a refresh of an epoch that was not begun, nor a refreshed share whose offer he does not know.
+        introduced += [share for share in known if share.generation == 0]
+        introduced += generations.said_by(tx, party)
+        introduced += [share for share in known if share.generation > 0]
         # Also allowances that are over: the totals of their time are held against them.
         granted = tx.execute("SELECT item FROM directory_allowances WHERE holder = ? ORDER BY id", (party,))
         introduced += [AllowanceGranted.model_validate_json(item) for (item,) in granted]
@@ -245,18 +265,24 @@ class Directory:
             raise Refused("agreement_over", f"{writer} goes on with {pair}, of which it said that it was over.")
         return endings.is_ended(tx, self._charter, pair)
 
-    def _check_epoch(self, writer: str, epoch: int) -> None:
-        if epoch != self._charter.matching_epoch:
-            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {epoch}: it is over or to come.")
+    def _check_epoch(self, tx: Transaction, writer: str, pair: str, epoch: int) -> None:
+        rows = tx.execute("SELECT DISTINCT epoch FROM directory_shares WHERE pair = ? AND holder = ?", (pair, writer))
+        if not may_introduce(epoch, [number for (number,) in rows], self._charter.matching_epoch):
+            raise Refused("no_such_epoch", f"{writer} introduced a share of epoch {epoch}, which is not its next.")
 
     def _learn_refresh(self, tx: Transaction, writer: str, item: RefreshOffered | RefreshRevealed) -> None:
         self._check_own(writer, item)
         if writer not in own_holders(item.pair):
             raise Refused("not_its_refresh", f"{writer} refreshes {item.pair}: only its two countries' holders do.")
+        begun = tx.execute(
+            "SELECT 1 FROM directory_shares WHERE pair = ? AND epoch = ? AND generation = 0 AND holder = ?",
+            (item.pair, item.epoch, writer),
+        )
         if not generations.is_offered(tx, item.pair, item.epoch, item.generation, writer):
-            self._check_epoch(writer, item.epoch)
             if self._is_over(tx, writer, item.pair):
                 return
+            if not begun:
+                raise Refused("no_such_epoch", f"{writer} refreshes its share of epoch {item.epoch}, and has none.")
         if isinstance(item, RefreshOffered):
             generations.learn_offer(tx, writer, item)
         else:
@@ -266,15 +292,15 @@ class Directory:
         self._check_own(writer, item)
         place = (item.pair, item.epoch, item.generation, item.holder)
         known = tx.execute(
-            "SELECT pair, epoch, generation, holder, public FROM directory_shares WHERE public = ? OR"
+            "SELECT pair, epoch, generation, holder, public, schema_version FROM directory_shares WHERE public = ? OR"
             " (pair = ? AND epoch = ? AND generation = ? AND holder = ?)",
             (item.public, *place),
         )
         if known:
-            if known != [(*place, item.public)]:
+            if known != [(*place, item.public, item.schema_version)]:
                 raise Refused("share_repeated", f"{writer} repeated a public share, or changed one that stands.")
             return
-        self._check_epoch(writer, item.epoch)
+        self._check_epoch(tx, writer, item.pair, item.epoch)
         if self._is_over(tx, writer, item.pair):
             return
         if not 0 <= item.generation < generations.MOST:
@@ -282,7 +308,10 @@ class Directory:
         self._check_knowledge(writer, item)
         if item.generation and not generations.is_offered(tx, *place):
             raise Refused("no_such_refresh", f"{writer} introduced a refreshed share, and had offered no refresh.")
-        tx.execute("INSERT INTO directory_shares VALUES (?, ?, ?, ?, ?, ?)", (*place, item.public, item.proof))
+        tx.execute(
+            "INSERT INTO directory_shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*place, item.public, item.proof, item.schema_version, item.reason),
+        )
         generations.settle(tx, item.pair, item.epoch)
 
     def _check_knowledge(self, writer: str, item: ShareIntroduced) -> None:
@@ -302,7 +331,7 @@ class Directory:
             raise Refused("not_its_total", f"{writer} counts nothing of that kind for the pair {item.pair}.")
         if item.country not in countries_of(item.pair):
             raise Refused("not_of_the_pair", f"{writer} counted for {item.country}, which is not of {item.pair}.")
-        if not 1 <= item.epoch <= self._charter.matching_epoch:
+        if not 1 <= item.epoch < self._charter.matching_epoch + MOST:
             raise Refused("no_such_epoch", f"{writer} counted in epoch {item.epoch}, which has not come or never was.")
         tx.execute(
             "INSERT INTO directory_totals VALUES (?, ?, ?, ?, ?, ?)"

@@ -8,9 +8,9 @@ request beside what was signed counts nothing. In doubt nobody is convicted.
     a wrong answer    the holder signed it (keys.dleq.answer_message), and its proof fails under its introduced share
     a false refusal   the holder signed it (keys.dleq.refusal_message), and charter and request contradict its reason
 
-Not convicted: a refusal that may be true (a quota that is spent, a generation that is not there yet or any more, a
-size, since how many elements were announced is not signed), and whatever bears a key that was retired for compromise:
-its thief signs as well as its owner did.
+Not convicted: a refusal that may be true (a quota that is spent, an epoch or a generation that is not there yet or any
+more, a size, since how many elements were announced is not signed), and whatever bears a key that was retired for
+compromise: its thief signs as well as its owner did.
 """
 
 from collections.abc import Sequence
@@ -197,11 +197,9 @@ def _contradiction(evidence: Evidence, refusal: EvaluationRefused, charter: Char
     match refusal.reason:
         case "not_your_pair" if _is_theirs(charter, request.pair, evidence.requester, evidence.holder):
             return f"By the charter, {evidence.requester} may ask {evidence.holder} about {request.pair}."
-        case "unknown_epoch" if request.epoch == charter.matching_epoch:
-            return f"Epoch {request.epoch} is the charter's."
         case "bad_element" if _are_elements(blinded):
             return f"All {len(blinded)} elements are canonical, and none is the identity."
-        case "over_quota" if refusal.retry_at is None and 0 < len(blinded) <= charter.quota_per_day:
+        case "over_quota" if _is_owed(request, refusal, len(blinded), charter):
             return f"No day has room for {len(blinded)}, it says; the charter grants {charter.quota_per_day} every day."
         case _:
             return None
@@ -209,6 +207,11 @@ def _contradiction(evidence: Evidence, refusal: EvaluationRefused, charter: Char
 
 def _is_theirs(charter: Charter, pair: str, requester: str, holder: str) -> bool:
     return pair in charter.pairs and requester in countries_of(pair) and holder in charter.holders_of(pair)
+
+
+def _is_owed(request: EvaluationAsked, refusal: EvaluationRefused, count: int, charter: Charter) -> bool:
+    """Every day has room for what the charter grants a day. What is made anew for a new epoch counts by itself."""
+    return refusal.retry_at is None and request.purpose != "rotation" and 0 < count <= charter.quota_per_day
 
 
 def _are_elements(blinded: Sequence[bytes]) -> bool:

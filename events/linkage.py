@@ -106,6 +106,15 @@ class TokensRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """The tokens of one publication in one epoch of the pair's key."""
+
+    epoch: int
+    schema_version: int
+    tokens: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Linkage:
     """One person towards one country.
 
@@ -113,8 +122,9 @@ class Linkage:
     serial      of the last publication or revocation by people's word: rises with each, and with the days, so that a
                 word said after a backup was put back has a greater one than those that the backup lost
     was_tell    the grant has been `tell` at some time
-    renewed_at  when tokens were last published, or a `tell` last set: what may open a closed match again
+    renewed_at  when people last published tokens, or set a `tell`: what may open a closed match again
     tokens      None: not published, or erased
+    former      the same publication in earlier epochs, which may stand at the matcher still
     """
 
     country: str | None = field(repr=False)
@@ -129,6 +139,7 @@ class Linkage:
     renewed_at: datetime
     was_tell: bool = field(repr=False)
     tokens: bytes | None = field(repr=False)
+    former: tuple[Row, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -140,30 +151,38 @@ class Linkage:
         """The grant as it was set; `hold` while nothing is published."""
         return "tell" if self.state == "TELL" else "hold"
 
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What is out, oldest epoch first."""
+        newest = () if self.tokens is None else (Row(self.epoch, self.schema_version, self.tokens),)
+        return (*self.former, *newest)
+
 
 def published(earlier: Linkage | None, event: TokensPublished) -> Linkage:
-    """The linkage after tokens went out."""
+    """The linkage after tokens went out. Made anew for another epoch they are the same people's same word."""
     grant: Grant = kept(event.grant, "hold")
+    renewed = earlier if event.reason == "epoch" else None
     return Linkage(
         country=kept(event.country, None),
         handle=event.handle,
-        serial=earlier.serial if earlier and event.reason == "epoch" else _next_serial(earlier, event),
+        serial=renewed.serial if renewed else _next_serial(earlier, event),
         state=_STATE_OF[grant],
         grant_until=event.grant_until,
         review_on=event.review_on,
         expires_on=event.expires_on,
         epoch=event.key_epoch,
         schema_version=event.schema_version,
-        renewed_at=event.at,
+        renewed_at=renewed.renewed_at if renewed else event.at,
         was_tell=grant == "tell" or (earlier is not None and earlier.was_tell),
         tokens=kept(event.token_set, None),
+        former=tuple(row for row in renewed.rows if row.epoch != event.key_epoch) if renewed else (),
     )
 
 
 def changed(linkage: Linkage, event: GrantSet | TokensRevoked) -> Linkage:
     """The linkage after its grant was set, or its tokens revoked."""
     if isinstance(event, TokensRevoked):
-        return replace(linkage, state="UNPUBLISHED", tokens=None, serial=_next_serial(linkage, event))
+        return replace(linkage, state="UNPUBLISHED", tokens=None, former=(), serial=_next_serial(linkage, event))
     grant: Grant = kept(event.grant, "hold")
     return replace(
         linkage,

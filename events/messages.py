@@ -29,6 +29,7 @@ Bytes = Annotated[bytes, BeforeValidator(_bytes), PlainSerializer(_text, return_
 Grant = Literal["tell", "hold"]
 Band = Literal["document", "strong", "possible"]
 EvaluationPurpose = Literal["match", "bulk", "rotation"]
+RenewalReason = Literal["compromise", "period", "schema"]
 EndReason = Literal["withdrawn", "compromise", "law", "other", "other_side", "charter"]
 """Why a holder has ended an agreement. `other_side`, `charter`: it follows another holder, or all members."""
 
@@ -67,7 +68,10 @@ class SealingKeyIntroduced(Value):
 
 
 class ShareIntroduced(Value):
-    """A holder's public share of a pair's key, with its proof of knowledge (keys.shares)."""
+    """A holder's public share of a pair's key, with its proof of knowledge (keys.shares).
+
+    The first of an epoch begins it, or joins who has begun it: `reason` says why, of later generations nothing.
+    """
 
     kind: Literal["share_introduced"] = "share_introduced"
     pair: PairName
@@ -76,6 +80,9 @@ class ShareIntroduced(Value):
     holder: PartyId
     public: Hex32
     proof: Bytes
+    schema_version: int = Field(default=1, ge=1)
+    """Of the tokens that are made in this epoch; all holders must mean the same."""
+    reason: RenewalReason | Literal["first", "joined", "refresh"] = "first"
 
 
 class RefreshOffered(Value):
@@ -108,7 +115,10 @@ class RefreshRevealed(Value):
 
 
 class EvaluatedTotal(Value):
-    """How many elements a holder has evaluated for one country and pair in one epoch, up to now."""
+    """How many elements a holder has evaluated for one country and pair in one epoch, up to now.
+
+    rotated   of these, so many to make anew what was out in the epoch before
+    """
 
     kind: Literal["evaluated_total"] = "evaluated_total"
     pair: PairName
@@ -116,7 +126,8 @@ class EvaluatedTotal(Value):
     country: Country
     count: int
     most_in_a_day: int
-    """The largest count of any one day: what the daily quota and the allowances are held against."""
+    """The largest count of any one day, without `rotated`: what the daily quota and the allowances are held against."""
+    rotated: int = 0
 
 
 class AcceptedTotal(Value):
@@ -197,7 +208,7 @@ class EvaluationAsked(Value):
 
 
 class GenerationClosed(Value):
-    """No batch of the asker's is open any more under a generation of the pair's key below this one."""
+    """No batch of the asker's is open any more under an epoch and generation of the pair's key below this one."""
 
     kind: Literal["generation_closed"] = "generation_closed"
     pair: PairName
@@ -276,6 +287,14 @@ class MatchEnded(Value):
     handle: Hex16
 
 
+class EpochClosed(Value):
+    """All that is out of the sender's for this pair stands in this epoch, or in a later one."""
+
+    kind: Literal["epoch_closed"] = "epoch_closed"
+    pair: PairName
+    epoch: int = Field(ge=0, lt=2**53)
+
+
 # ---- notices.<cc>
 
 
@@ -317,7 +336,7 @@ Item = Annotated[
     SealingKeyIntroduced | ShareIntroduced | RefreshOffered | RefreshRevealed
     | EvaluatedTotal | AcceptedTotal | AllowanceGranted | AgreementEnded | AgreementDropped
     | EvaluationAsked | GenerationClosed | Evaluated | EvaluationRefused
-    | Submission | GrantChanged | Revocation | MatchEnded
+    | Submission | GrantChanged | Revocation | MatchEnded | EpochClosed
     | MatchNotice | MatchOver
     | Outline,
     Field(discriminator="kind"),
@@ -330,7 +349,7 @@ ITEMS_OF: dict[str, tuple[type[Value], ...]] = {
     ),
     "evaluate": (EvaluationAsked, GenerationClosed),
     "evaluated": (Evaluated, EvaluationRefused),
-    "linkage": (Submission, GrantChanged, Revocation, MatchEnded),
+    "linkage": (Submission, GrantChanged, Revocation, MatchEnded, EpochClosed),
     "notices": (MatchNotice, MatchOver),
     "cases": (Outline,),
 }

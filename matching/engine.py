@@ -6,6 +6,9 @@ A value is an index under its pair, epoch and recipe. A *raising* value is of a 
 and held by so few that it tells people apart; two rows of a pair's two countries that share one are a match. All
 other values that they share are evidence. A value that more hold is hot: it raises nothing, and is counted.
 
+While an epoch takes the place of another, one record has a row in each; rows of different epochs have nothing in
+common. What two records share in several epochs is one match: that of the newest.
+
 Refuses to compare two rows of one country: that would look for duplicates in a register.
 """
 
@@ -31,7 +34,7 @@ Key = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One live record: index i is of recipe i. Indices may stand behind a pepper, if all do."""
+    """One live record in one epoch: index i is of recipe i. Indices may stand behind a pepper, if all do."""
 
     handle: str
     country: str
@@ -91,20 +94,24 @@ class Outcome:
 
 
 def find(rows: Iterable[Row], caps: Mapping[str, int] = CAPS) -> Outcome:
-    """The matches among live rows, of which no two have the same handle.
+    """The matches among live rows, of which no two have the same handle and epoch.
 
     cost     linear in rows x slots, and at most cap² / 4 pairs a value
     """
-    by_handle = {row.handle: row for row in rows}
-    raised: dict[tuple[str, str], set[Key]] = defaultdict(set)
+    by_place = {(row.handle, row.epoch): row for row in rows}
+    raised: dict[tuple[str, str], dict[int, set[Key]]] = defaultdict(lambda: defaultdict(set))
     hot = dict.fromkeys(caps, 0)
-    for (_, _, recipe, index), holders in _holders(by_handle.values(), caps).items():
+    for (_, epoch, recipe, index), holders in _holders(by_place.values(), caps).items():
         if len(holders) > caps[recipe]:
             hot[recipe] += 1
             continue
         for two in across(holders):
-            raised[two].add((recipe, index))
-    matches = (compare(by_handle[first], by_handle[second], keys) for (first, second), keys in raised.items())
+            raised[two][epoch].add((recipe, index))
+    newest = ((first, second, max(of_epochs), of_epochs) for (first, second), of_epochs in raised.items())
+    matches = (
+        compare(by_place[first, epoch], by_place[second, epoch], of_epochs[epoch])
+        for first, second, epoch, of_epochs in newest
+    )
     return outcome(matches, hot)
 
 

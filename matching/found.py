@@ -174,6 +174,15 @@ def settle(tx: Transaction, match: engine.Match, *, at: datetime, tick: int) -> 
     )
 
 
+def restate(tx: Transaction, match: engine.Match) -> None:
+    """A match that stands goes on to stand, on what its two records share in another epoch. When it was found stays."""
+    ground = match.ground
+    tx.execute(
+        "UPDATE found SET epoch = ?, band = ?, first_slot = ?, second_slot = ? WHERE first = ? AND second = ?",
+        (match.epoch, match.band, ground.first_slot, ground.second_slot, match.first, match.second),
+    )
+
+
 def fall(tx: Transaction, first: str, second: str) -> None:
     """Note that nothing raises this match any more."""
     tx.execute(

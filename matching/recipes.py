@@ -13,7 +13,7 @@ BYX   the name's consonants, the year and the sex. 120 times the names: a year's
 Refuses to make a token of one part alone, and of a name or number without substance (normalise).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from keys import labels
@@ -22,7 +22,7 @@ from matching.normalise.canonical import Canonical
 from matching.normalise.names import consonants, letters
 
 SCHEMA: Final = 1
-"""The version of all of `normalise` and of this file: whatever changes an input changes it."""
+"""The newest version of all of `normalise` and of this file: whatever changes an input changes it."""
 
 LEAST_CONSONANTS: Final = 2
 
@@ -51,6 +51,8 @@ RECIPES: Final[dict[str, Callable[[Canonical], Iterable[Value]]]] = {
     "FULL": full_name_values,
     "BYX": bag_values,
 }
+SCHEMAS: Final[dict[int, Mapping[str, Callable[[Canonical], Iterable[Value]]]]] = {SCHEMA: RECIPES}
+"""Schema version > its recipes: those that epochs of pairs' keys can be of, side by side while one follows another."""
 
 
 def inputs(record: Canonical, slots: Sequence[str], schema_version: int = SCHEMA) -> list[bytes | None]:
@@ -61,19 +63,27 @@ def inputs(record: Canonical, slots: Sequence[str], schema_version: int = SCHEMA
              it has slots, stand in its slots in sorted order, so the same record always gives the same row
     raises   UnknownRecipe, UnknownSchema
     """
-    if schema_version != SCHEMA:
-        raise UnknownSchema(f"Inputs of schema {schema_version} were asked for; this version makes schema {SCHEMA}.")
-    rows = {recipe: iter(_row(record, recipe, slots.count(recipe))) for recipe in set(slots)}
+    if not is_made(schema_version):
+        made = ", ".join(map(str, SCHEMAS))
+        raise UnknownSchema(f"Inputs of schema {schema_version} were asked for; this version makes schema {made}.")
+    rows = {recipe: iter(_row(record, recipe, slots.count(recipe), schema_version)) for recipe in set(slots)}
     return [next(rows[recipe], None) for recipe in slots]
 
 
-def _row(record: Canonical, recipe: str, room: int) -> list[bytes]:
+def is_made(schema_version: int) -> bool:
+    """Whether this version of the program makes inputs of that schema."""
+    return schema_version in SCHEMAS
+
+
+def _row(record: Canonical, recipe: str, room: int, schema_version: int) -> list[bytes]:
     """At most `room` inputs of one recipe, sorted."""
-    values = RECIPES.get(recipe)
+    of_schema = SCHEMAS[schema_version]
+    values = of_schema.get(recipe)
     if values is None:
-        raise UnknownRecipe(f"A slot is for the recipe {recipe!r}; this version makes {', '.join(RECIPES)}.")
-    return sorted(_framed(recipe, value) for value in list(dict.fromkeys(values(record)))[:room])
+        raise UnknownRecipe(f"A slot is for the recipe {recipe!r}; this version makes {', '.join(of_schema)}.")
+    return sorted(_framed(recipe, value, schema_version) for value in list(dict.fromkeys(values(record)))[:room])
 
 
-def _framed(recipe: str, value: Value) -> bytes:
-    return labels.framed(labels.MATCH_INPUT, str(SCHEMA).encode(), recipe.encode(), *(part.encode() for part in value))
+def _framed(recipe: str, value: Value, schema_version: int) -> bytes:
+    version, parts = str(schema_version).encode(), (part.encode() for part in value)
+    return labels.framed(labels.MATCH_INPUT, version, recipe.encode(), *parts)

@@ -50,12 +50,12 @@ def guesses(region: LiveRegion, row: Row, shares: Sequence[bytes]) -> list[tuple
 
 
 def is_found(
-    region: LiveRegion, pair: str, country: str, elements: Iterable[tuple[str, bytes]], pepper: bytes | None = None
+    region: LiveRegion, pair: str, country: str, elements: Iterable[tuple[str, bytes]], pepper: bytes | None = None,
+    epoch: int = 1,
 ) -> bool:
     """Whether the matcher's database holds, for a country's records of a pair, an index of one of these elements."""
-    epoch = region.charter.matching_epoch
     if pepper is None:
-        pepper = region.ring("matcher").secret("pepper", f"matcher/pepper/{epoch}")
+        pepper = region.ring("matcher").secret("pepper", f"matcher/pepper/{pair}/{epoch}")
     wanted = {
         hmac.digest(pepper, tokens.index(pair, epoch, recipe, tokens.Token(element)), "sha256")
         for recipe, element in elements

@@ -122,11 +122,16 @@ class MortalJob:
                 raise AssertionError("The region does not come to rest.")
 
 
-def killed_at_each(make: Callable[[int], MortalJob], undisturbed: dict[str, Any]) -> int:
-    """Let the job run with a death at its 1st moment, its 2nd, and so on, to the end. Returns how many moments it has."""
-    at, deaths = 0, 1
+def killed_at_each(
+    make: Callable[[int], MortalJob], undisturbed: dict[str, Any], *, first: int = 1, every: int = 1
+) -> int:
+    """Let the job run with a death at its 1st moment, its 2nd, and so on, to the end. Returns how many moments it has.
+
+    first, every  where to begin, and how many moments to go on each time
+    """
+    at, deaths = first - every, 1
     while deaths:
-        at += 1
+        at += every
         job = make(at)
         deaths = job.deaths
         assert job.outcome() == undisturbed, f"killed at {at}"

@@ -66,6 +66,11 @@ class Told:
         """0 for the matcher, which tells no such thing."""
         return self.total.most_in_a_day if isinstance(self.total, EvaluatedTotal) else 0
 
+    @property
+    def rotated(self) -> int:
+        """As `most_in_a_day`."""
+        return self.total.rotated if isinstance(self.total, EvaluatedTotal) else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
@@ -96,6 +101,8 @@ class Announcements:
     """(pair, epoch, generation, holder) -> share."""
     offers: dict[tuple[str, int], dict[int, dict[str, Offer]]] = field(default_factory=dict)
     """(pair, epoch) -> generation -> holder -> what it offered to the refresh that makes this generation."""
+    in_force: dict[str, int] = field(default_factory=dict)
+    """Pair -> the epoch that its tokens are made in."""
     active: dict[tuple[str, int], int | None] = field(default_factory=dict)
     """(pair, epoch) -> the generation that tokens are made under; None: a share is missing."""
     totals: list[Told] = field(default_factory=list)
@@ -130,6 +137,8 @@ def learn(charter: Charter, digest: bytes, chains: Sequence[Sequence[Said]], fin
             for pair, epoch in {(pair, epoch) for pair, epoch, *_ in learned.shares}:
                 learned.offers[pair, epoch] = directory.offers(tx, pair, epoch)
                 learned.active[pair, epoch] = directory.active_generation(pair, epoch, tx)
+            in_force = {pair: directory.epoch(pair, tx) for pair in charter.pairs}
+            learned.in_force = {pair: epoch.number for pair, epoch in in_force.items() if epoch}
     return learned
 
 
@@ -171,12 +180,12 @@ def _note(said: Said, item: Item, learned: Announcements) -> None:
 
 
 def check_shares(charter: Charter, learned: Announcements, findings: Findings) -> None:
-    """Every pair has all its shares in the charter's epoch, and its key stays the same while shares are refreshed."""
+    """Every pair has an epoch in force, and its key stays the same while shares are refreshed."""
     topics = {topic.writer: topic for topic in charter.topics if topic.family == "keys"}
     for pair in (pair for pair in charter.pairs if pair not in learned.ended):
-        standing = _generations(learned, pair, charter.matching_epoch)
-        if any(len(holders) == len(charter.holders_of(pair)) for holders in standing.values()):
+        if pair in learned.in_force:
             continue
+        standing = _generations(learned, pair, charter.matching_epoch)
         newest = max(standing, default=0)
         outside = set(standing.get(0, ())) - set(own_holders(pair))  # of one generation alone
         for holder in sorted(set(charter.holders_of(pair)) - set(standing.get(newest, ())) - outside):

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from events.model import Value
+from keys.epochs import State
 from services.auditor.findings import Finding
 
 
@@ -60,7 +61,9 @@ class ShareRow(Value):
     public: str
     introduced: datetime
     active: bool
-    """Of the generation that tokens are made under."""
+    """Of the generation that is in force in its epoch."""
+    state: State
+    """Of its epoch. What is over nobody can tell from outside: it counts as draining."""
 
 
 class TotalRow(Value):

@@ -12,6 +12,7 @@ from typing import Final
 from events.charter import Charter, Topic
 from events.inbox import Place
 from events.stream import Delivered
+from keys.epochs import state_of
 from services.auditor import announcements, chains
 from services.auditor.announcements import Announcements
 from services.auditor.chains import Chain
@@ -208,4 +209,5 @@ def _share_rows(learned: Announcements) -> Iterator[ShareRow]:
             public=introduced.share.public,
             introduced=introduced.said.at,
             active=generation == learned.active[pair, epoch],
+            state=state_of(epoch, learned.in_force.get(pair)),
         )

@@ -68,10 +68,12 @@ def _chain(row: StreamRow) -> str:
 
 
 def _show_shares(console: Console, report: Report) -> None:
-    table = _table("Shares, each with a proof that holds", "Pair", "#Epoch", "#Gen.", "Holder", "Public", "Introduced")
+    columns = ("Pair", "#Epoch", "State", "#Gen.", "Holder", "Public", "Introduced")
+    table = _table("Shares, each with a proof that holds", *columns)
     for row in report.shares:
         introduced = f"{row.introduced:%Y-%m-%d %H:%M}"
-        table.add_row(row.pair, str(row.epoch), str(row.generation), row.holder, row.public[:16] + "...", introduced)
+        public = row.public[:16] + "..."
+        table.add_row(row.pair, str(row.epoch), row.state, str(row.generation), row.holder, public, introduced)
     console.print()
     console.print(table)
 

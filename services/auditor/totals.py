@@ -94,14 +94,24 @@ class Books:
             days = day_of(told.at) - day_of(self.heard[holder].first) + 1
             if told.most_in_a_day > daily + extra:
                 count, span, most = told.most_in_a_day, "one day", daily + extra
-            elif told.count > daily * days + extra:
-                count, span, most = told.count, "the days since it was first heard", daily * days + extra
+            elif told.count - told.rotated > daily * days + extra:
+                count, span, most = told.count - told.rotated, "the days since it was first heard", daily * days + extra
+            elif told.rotated > self._before(account, holder, told.at):
+                count, most = told.rotated, self._before(account, holder, told.at)
+                span = "making anew what was out in the epoch before"
             else:
                 continue
             findings.add(
                 "over_quota", told.topic, epoch=told.epoch, seq=told.seq, about=str(account),
                 holder=holder, count=count, country=account.country, pair=account.pair, days=span, allowed=most,
             )  # fmt: skip
+
+    def _before(self, account: Account, holder: str, at: datetime) -> int:
+        """What the holder had evaluated in the epoch before, for the same country: so much may be made anew."""
+        same = (a for a in self.told if (a.pair, a.country) == (account.pair, account.country))
+        newest = max((a for a in same if a.epoch < account.epoch), key=lambda a: a.epoch, default=None)
+        told = [one.count for one in self.told[newest].get(holder, ()) if one.at <= at] if newest else []
+        return max(told, default=0)
 
     def _allowances(self, account: Account, holder: str, at: datetime) -> int:
         """All that had begun by then: which day was the greatest, a total does not say. Each counts once, not daily."""

@@ -68,7 +68,8 @@ def _batch(there: Sequence[bytes]) -> list[bytes]:
 class _Ours:
     def __init__(self, path: Path, pepper: bytes, there: Sequence[bytes]) -> None:
         self._database = open_database(f"sqlite:///{path}")
-        self._index = Index(self._database, {1: SecretPepper(pepper)}, SLOTS)
+        kept = SecretPepper(pepper)
+        self._index = Index(self._database, lambda _pair, _epoch: kept, SLOTS)
         self._index.create()
         self._at = SystemClock().now()
         self.take(there, world.ABROAD)

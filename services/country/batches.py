@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from events.database import Transaction
-from events.messages import Evaluated, EvaluationRefused, GenerationClosed
+from events.messages import Evaluated, EvaluationPurpose, EvaluationRefused, GenerationClosed
 from keys import seal
 
 ELEMENT: Final = 32
@@ -26,6 +26,7 @@ class Batch:
     pair: str
     epoch: int
     generation: int
+    purpose: EvaluationPurpose
     people: tuple[UUID, ...]
     blinds: tuple[bytes, ...] = field(repr=False)
     blinded: tuple[bytes, ...] = field(repr=False)
@@ -48,12 +49,14 @@ def split(joined: bytes) -> tuple[bytes, ...]:
 
 def keep(tx: Transaction, batch: Batch, store_key: bytes, at: str) -> None:
     tx.execute(
-        "INSERT INTO batches (id, pair, epoch, generation, box, blinded, asked_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO batches (id, pair, epoch, generation, purpose, box, blinded, asked_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             str(batch.id),
             batch.pair,
             batch.epoch,
             batch.generation,
+            batch.purpose,
             seal.seal(store_key, _boxed(batch), batch.id.bytes),
             b"".join(batch.blinded),
             at,
@@ -62,13 +65,15 @@ def keep(tx: Transaction, batch: Batch, store_key: bytes, at: str) -> None:
 
 
 def load(tx: Transaction, batch_id: UUID, store_key: bytes) -> Batch | None:
-    rows = tx.execute("SELECT pair, epoch, generation, box, blinded FROM batches WHERE id = ?", (str(batch_id),))
+    rows = tx.execute(
+        "SELECT pair, epoch, generation, purpose, box, blinded FROM batches WHERE id = ?", (str(batch_id),)
+    )
     if not rows:
         return None
-    pair, epoch, generation, box, blinded = rows[0]
+    pair, epoch, generation, purpose, box, blinded = rows[0]
     elements = split(bytes(blinded))
     people, blinds = _unboxed(seal.unseal(store_key, bytes(box), batch_id.bytes), len(elements))
-    return Batch(batch_id, pair, epoch, generation, people, blinds, elements)
+    return Batch(batch_id, pair, epoch, generation, purpose, people, blinds, elements)
 
 
 def _boxed(batch: Batch) -> bytes:
@@ -169,17 +174,20 @@ def ask_again(tx: Transaction, batch: str, holder: str) -> None:
     tx.execute("UPDATE refusals SET until = '' WHERE batch = ? AND holder = ?", (batch, holder))
 
 
-def oldest_generation(tx: Transaction, pair: str) -> int | None:
-    """The oldest generation of a pair's key that a batch is open under; None: no batch is."""
-    rows = tx.execute("SELECT MIN(generation) FROM batches WHERE pair = ?", (pair,))
-    return None if rows[0][0] is None else int(rows[0][0])
+def oldest_key(tx: Transaction, pair: str) -> tuple[int, int] | None:
+    """The oldest epoch and generation of a pair's key that a batch is open under; None: no batch is."""
+    rows = tx.execute(
+        "SELECT epoch, generation FROM batches WHERE pair = ? ORDER BY epoch, generation LIMIT 1", (pair,)
+    )
+    return (int(rows[0][0]), int(rows[0][1])) if rows else None
 
 
 def is_told_closed(tx: Transaction, holder: str, closed: GenerationClosed) -> bool:
     """Whether this holder was told already that nothing older is open."""
     rows = tx.execute(
-        "SELECT 1 FROM closed_generations WHERE pair = ? AND holder = ? AND epoch = ? AND generation >= ?",
-        (closed.pair, holder, closed.epoch, closed.generation),
+        "SELECT 1 FROM closed_generations WHERE pair = ? AND holder = ?"
+        " AND (epoch > ? OR (epoch = ? AND generation >= ?))",
+        (closed.pair, holder, closed.epoch, closed.epoch, closed.generation),
     )
     return bool(rows)
 

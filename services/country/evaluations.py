@@ -7,7 +7,8 @@ its signed refusal is the evidence.
 
 A pair's key is refreshed while batches are under way: one that was begun under an older generation is finished under
 it, and begun anew where a holder has destroyed its share of that one. Once none is open there, the holders are told,
-and need not keep it longer.
+and need not keep it longer. So with epochs, which are renewed: what is new is made in the one in force, and what is out
+in a former one is made anew in it, people who wait first.
 
 With cover, a batch waits for the tick, at which each holder of each pair gets exactly one request of one size, made up
 with random inputs; the surplus waits.
@@ -17,6 +18,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -30,17 +32,27 @@ from events.database import Database, Transaction
 from events.envelope import Header
 from events.errors import NotYet, Refused
 from events.evidence import Evidence
-from events.messages import Body, Evaluated, EvaluationAsked, EvaluationRefused, GenerationClosed, Item
+from events.linkage import Row
+from events.messages import (
+    Body,
+    Evaluated,
+    EvaluationAsked,
+    EvaluationPurpose,
+    EvaluationRefused,
+    GenerationClosed,
+    Item,
+)
 from events.model import other_country
 from events.post import Post
 from keys import group, labels
 from matching import recipes, tokens
-from services.country import batches, judging
+from services.country import batches, judging, renewals
 from services.country.batches import Answer, Batch
 from services.country.batches import Refused as Refusal
 from services.country.identifiers import canonical_of
 from services.country.publications import Publications
 from services.country.records import Records
+from services.country.renewals import Renewals
 
 log = structlog.get_logger()
 
@@ -50,6 +62,20 @@ _LONGEST_WAIT: Final = timedelta(days=2)
 """A quota is a day's: a holder that puts us off for longer does not mean to answer."""
 _REFUSALS_A_DAY: Final = 4
 """One of a batch is a spent quota's; a few more, a tick apart, are clocks that differ. Beyond, it means to go on."""
+
+
+_OVER: Final = ("unknown_epoch", "unknown_generation")
+_LONGEST: Final = 10**6
+"""An epoch number with more digits than any that is in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A pair's key in force: its epoch, the generation of its shares, and the schema version of what is hashed."""
+
+    epoch: int
+    generation: int
+    schema_version: int
 
 
 class Evaluations:
@@ -64,6 +90,7 @@ class Evaluations:
         post: Post,
         records: Records,
         publications: Publications,
+        renewals: Renewals,
         database: Database,
         store_key: bytes,
         clock: Clock,
@@ -74,52 +101,116 @@ class Evaluations:
         self._post = post
         self._records = records
         self._publications = publications
+        self._renewals = renewals
         self._db = database
         self._store_key = store_key
         self._clock = clock
         self._without_allowance: set[str] = set()
+        self._without_rotation: set[tuple[str, int]] = set()
         self._nobody: dict[str, int] = {}  # pair -> the turn at which nobody waited there: no need to look again
+        self._renewed: dict[str, tuple[int, int]] = {}  # pair -> the turn and epoch in which nothing was left there
         self._topics = {t.reader: t for t in charter.written_by(country) if t.family == "evaluate"}
 
     def ask(self) -> int:
-        """Make a batch for every pair that has approved people. Returns for how many there were any."""
+        """Make a batch for every pair that has people approved, or tokens to be made anew. Returns how many."""
         with self._db.reading() as tx:
             turn = self._publications.turn(tx)
-        return sum(self._ask(pair, turn) for pair in self._pairs() if self._nobody.get(pair) != turn)
+            keys = {pair: self._key(pair, tx) for pair in self._pairs(tx)}
+        return sum(
+            self._ask(pair, key, turn) or self._renew(pair, key, turn)
+            for pair, key in keys.items()
+            if key
+        )
 
-    def _pairs(self) -> list[str]:
+    def _pairs(self, tx: Transaction) -> list[str]:
         """Those of our pairs whose agreement has not ended."""
-        with self._db.reading() as tx:
-            return [p for p in self._charter.pairs_of(self._country) if not self._post.directory.is_ended(p, tx)]
+        return [p for p in self._charter.pairs_of(self._country) if not self._post.directory.is_ended(p, tx)]
 
-    def _ask(self, pair: str, turn: int) -> bool:
+    def _ask(self, pair: str, key: Key, turn: int) -> bool:
+        if self._nobody.get(pair) == turn:
+            return False
         country = other_country(pair, self._country)
         with self._db.reading() as tx:
             if batches.open_count(tx, pair) >= OPEN_BATCHES or not self._may_ask(tx, pair):
                 return False
-            generation = self._generation(pair, tx)
             most = self._room(pair, tx) // len(self._charter.slots)
             people = self._publications.approved(tx, country, most)
-            inputs = self._inputs(tx, people)
+            inputs = self._inputs(tx, people, key)
         if not people:
             self._nobody[pair] = turn
             return False
-        batch = self._blind(pair, generation or 0, people, inputs)  # nobody need wait for the arithmetic
+        batch = self._blind(pair, key, "match", people, inputs)  # nobody need wait for the arithmetic
         with self._db.transaction() as tx:
             # Meanwhile somebody may have withdrawn, or was corrected, erased or declared unsafe: then all is made anew.
-            if not self._publications.are_approved(tx, country, people) or self._inputs(tx, people) != inputs:
+            if not self._publications.are_approved(tx, country, people) or self._inputs(tx, people, key) != inputs:
                 return True
             batches.keep(tx, batch, self._store_key, self._clock.now().isoformat())
             self._publications.start(tx, batch.id, people, country)
         return True
 
+    def _renew(self, pair: str, key: Key, turn: int) -> bool:
+        """Make anew what is out in former epochs, a batch at a time and never in the way of who waits; note the end."""
+        if self._renewed.get(pair) == (turn, key.epoch):
+            return False
+        country = other_country(pair, self._country)
+        with self._db.reading() as tx:
+            if batches.open_count(tx, pair) or not self._may_ask(tx, pair):
+                return False
+            most = self._rotation_room(pair, key, tx) // len(self._charter.slots)
+            people = self._renewals.waiting(tx, country, key.epoch, most)
+            inputs = self._inputs(tx, people, key)
+        if not people:
+            self._renewed[pair] = (turn, key.epoch)
+            return self._note_renewed(pair, key)
+        purpose: EvaluationPurpose = "rotation" if self._rotates(pair, key) else "match"
+        batch = self._blind(pair, key, purpose, people, inputs)
+        with self._db.transaction() as tx:
+            mine = self._renewals.are_waiting(tx, country, key.epoch, people)
+            if mine and self._inputs(tx, people, key) == inputs:
+                batches.keep(tx, batch, self._store_key, self._clock.now().isoformat())
+                self._renewals.start(tx, batch.id, people, country)
+        return True
+
+    def _note_renewed(self, pair: str, key: Key) -> bool:
+        """All that is out stands in the epoch in force: the first time, the matcher is to be told."""
+        if key.epoch == self._charter.matching_epoch:
+            return False
+        with self._db.transaction() as tx:
+            if renewals.is_noted(tx, pair, key.epoch):
+                return False
+            if batches.open_count(tx, pair) or not self._renewals.is_done(
+                tx, other_country(pair, self._country), key.epoch
+            ):
+                return False
+            renewals.note_done(tx, pair, key.epoch)
+        return True
+
+    def _rotates(self, pair: str, key: Key) -> bool:
+        """Whether what is made anew counts by itself: with cover no request may differ from another."""
+        return not self._charter.cover and (pair, key.epoch) not in self._without_rotation
+
+    def _rotation_room(self, pair: str, key: Key, tx: Transaction) -> int:
+        return self._charter.batch_limit if self._rotates(pair, key) else self._room(pair, tx)
+
+    def renewing(self, tx: Transaction) -> dict[str, int]:
+        """Pair -> how many rows are out in former epochs alone; pairs without any are left out."""
+        keys = {pair: self._key(pair, tx) for pair in self._pairs(tx)}
+        left = {
+            pair: self._renewals.left(tx, other_country(pair, self._country), key.epoch)
+            for pair, key in keys.items()
+            if key
+        }
+        return {pair: count for pair, count in left.items() if count}
+
     def send(self) -> int:
         """Without cover: give each holder what it has not been sent. One that we cannot seal to yet waits."""
         if self._charter.cover:
             return 0
+        with self._db.reading() as tx:
+            pairs = self._pairs(tx)
         return sum(
             self._send(pair, holder) + self._send_closed(pair, holder)
-            for pair in self._pairs()
+            for pair in pairs
             for holder in self._charter.holders_of(pair)
         )
 
@@ -136,10 +227,11 @@ class Evaluations:
         return 0
 
     def _send_closed(self, pair: str, holder: str) -> int:
-        """Tell a holder, once, that no batch is open any more under a former generation."""
+        """Tell a holder, once, that no batch is open any more under a former epoch or generation."""
         with self._db.reading() as tx:
             closed = self._closed(tx, pair)
-            if closed.generation == 0 or batches.is_told_closed(tx, holder, closed):
+            first = (self._charter.matching_epoch, 0)  # nothing is older
+            if (closed.epoch, closed.generation) <= first or batches.is_told_closed(tx, holder, closed):
                 return 0
         with suppress(NotYet), self._db.transaction() as tx:
             self._post.write(tx, self._topics[holder], [closed])
@@ -148,10 +240,11 @@ class Evaluations:
         return 0
 
     def _closed(self, tx: Transaction, pair: str) -> GenerationClosed:
-        """The oldest generation that a batch is open under, or else the one that the next will be made under."""
-        oldest, active = batches.oldest_generation(tx, pair), self._generation(pair, tx) or 0
-        generation = active if oldest is None else min(oldest, active)
-        return GenerationClosed(pair=pair, epoch=self._charter.matching_epoch, generation=generation)
+        """The oldest key that a batch is open under, or else the one that the next will be made under."""
+        oldest, key = batches.oldest_key(tx, pair), self._key(pair, tx)
+        active = (key.epoch, key.generation) if key else (self._charter.matching_epoch, 0)
+        epoch, generation = active if oldest is None else min(oldest, active)
+        return GenerationClosed(pair=pair, epoch=epoch, generation=generation)
 
     def _room(self, pair: str, tx: Transaction) -> int:
         """Elements of one request: with cover always as many; without, no more than a day of all holders allows."""
@@ -167,26 +260,32 @@ class Evaluations:
         return min(sum(a.count for a in directory.allowances(h, self._country, pair, now, tx)) for h in holders)
 
     def _may_ask(self, tx: Transaction, pair: str) -> bool:
-        """Neither stopped nor ended, as far as its holders had said when we opened; and all shares are introduced."""
+        """Neither stopped nor ended, as far as its holders had said when we opened; all shares are introduced, for a
+        schema that this version makes.
+        """
         if self._post.directory.is_ended(pair, tx) or not self._post.is_current(*self._charter.holders_of(pair)):
             return False
         stopped = tx.execute("SELECT 1 FROM stopped_pairs WHERE pair = ?", (pair,))
-        return not stopped and self._generation(pair, tx) is not None
+        key = self._key(pair, tx)
+        return not stopped and key is not None and recipes.is_made(key.schema_version)
 
-    def _inputs(self, tx: Transaction, people: Sequence[UUID]) -> list[bytes | None]:
+    def _inputs(self, tx: Transaction, people: Sequence[UUID], key: Key) -> list[bytes | None]:
         persons = (self._records.person(tx, person_id) for person_id in people)
-        slots, schema = self._charter.slots, self._charter.schema_version
+        slots, schema = self._charter.slots, key.schema_version
         return [one for p in persons for one in recipes.inputs(canonical_of(p), slots, schema)]
 
-    def _blind(self, pair: str, generation: int, people: tuple[UUID, ...], inputs: list[bytes | None]) -> Batch:
+    def _blind(
+        self, pair: str, key: Key, purpose: EvaluationPurpose, people: tuple[UUID, ...], inputs: list[bytes | None]
+    ) -> Batch:
         room = self._charter.cover_evaluations if self._charter.cover else len(inputs)
         cover: list[bytes | None] = [None] * (room - len(inputs))
         blinding = tokens.blind([*inputs, *cover])
         return Batch(
             uuid4(),
             pair,
-            self._charter.matching_epoch,
-            generation,
+            key.epoch,
+            key.generation,
+            purpose,
             people,
             tuple(blinding.blinds),
             tuple(bytes(b) for b in blinding.blinded),
@@ -204,8 +303,8 @@ class Evaluations:
 
     @staticmethod
     def covered_size(items: Sequence[Item]) -> int:
-        """Bytes of a body of these items, whichever generations they name."""
-        longest = [item.model_copy(update={"generation": generations.MOST}) for item in items]
+        """Bytes of a body of these items, whichever epochs and generations they name."""
+        longest = [item.model_copy(update={"epoch": _LONGEST, "generation": generations.MOST}) for item in items]
         return len(Body(items=tuple(longest)).model_dump_json())
 
     def _covered(self, tx: Transaction, pair: str, holder: str) -> EvaluationAsked:
@@ -214,8 +313,8 @@ class Evaluations:
         if batch is None:
             cover = [secrets.token_bytes(32) for _ in range(self._charter.cover_evaluations)]
             blinded = group.hash_to_group(cover, labels.TOKEN_TO_GROUP)
-            generation = self._generation(pair, tx) or 0
-            return _request(Batch(uuid4(), pair, self._charter.matching_epoch, generation, (), (), tuple(blinded)))
+            key = self._key(pair, tx) or Key(self._charter.matching_epoch, 0, self._charter.schema_version)
+            return _request(Batch(uuid4(), pair, key.epoch, key.generation, "match", (), (), tuple(blinded)))
         batches.mark_sent(tx, batch.id, holder)
         return _request(batch)
 
@@ -275,13 +374,17 @@ class Evaluations:
         fault = judging.refusal_fault(
             batch, refusal.holder, said, asker=self._country, charter=self._charter, digest=self._digest
         )
+        key = self._key(batch.pair)
         counted_on = len(batch.blinded) > self._charter.quota_per_day  # an allowance, which may be used up
         if fault:
             self._stop(batch, refusal.holder, said, fault)
+        elif said.reason == "over_quota" and said.retry_at is None and batch.purpose == "rotation":
+            self._without_rotation.add((batch.pair, batch.epoch))
+            self._begin_anew(batch)
         elif said.reason == "over_quota" and said.retry_at is None and counted_on:
             self._without_allowance.add(batch.pair)
             self._begin_anew(batch)
-        elif said.reason == "unknown_generation" and batch.generation < (self._generation(batch.pair) or 0):
+        elif said.reason in _OVER and key and (batch.epoch, batch.generation) < (key.epoch, key.generation):
             self._begin_anew(batch)  # the holder has kept the old share as long as it had to
         else:
             self._wait(batch, refusal)
@@ -289,9 +392,9 @@ class Evaluations:
     def _wait(self, batch: Batch, refusal: Refusal) -> None:
         """Ask the same again when the holder says, or stop a pair whose holder does not mean to answer."""
         said, now = refusal.said, self._clock.now()
-        # A generation that is ours: `keys.*` may be late to tell us of the next one. The holder cannot know.
+        # A key that is in force for us: `keys.*` may be late to tell us of the next one. The holder cannot know.
         # The same of an agreement that ended: nothing comes of the batch once it has told us so.
-        again = now if said.reason in {"unknown_generation", "agreement_ended"} else said.retry_at
+        again = now if said.reason in {*_OVER, "agreement_ended"} else said.retry_at
         if again is None or again > now + _LONGEST_WAIT:
             self._stop(batch, refusal.holder, said, f"It refuses: {said.reason}.")
         elif refusal.times > _REFUSALS_A_DAY:
@@ -308,11 +411,16 @@ class Evaluations:
 
     def _begin_anew(self, batch: Batch) -> None:
         """Nothing comes of this batch, through nobody's fault: no day has room for this many, since an allowance that
-        we counted on is used up, or its generation is over. Its people wait again, for the next one.
+        we counted on is used up, or its key is over. Its people wait again, for the next one.
         """
         with self._db.transaction() as tx:
-            self._publications.put_back(tx, batch.id)
-            batches.forget(tx, batch.id)
+            self._put_back(tx, batch)
+
+    def _put_back(self, tx: Transaction, batch: Batch) -> None:
+        self._publications.put_back(tx, batch.id)
+        self._renewals.put_back(tx, batch.id)
+        batches.forget(tx, batch.id)
+        self._renewed.pop(batch.pair, None)
 
     def _stop(self, batch: Batch, holder: str, answer: Answer, reason: str) -> None:
         """Name the holder, keep the evidence, put the people back in line, ask this pair no more."""
@@ -337,18 +445,21 @@ class Evaluations:
                 "INSERT INTO stopped_pairs (pair, holder, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (batch.pair, holder, reason),
             )
-            self._publications.put_back(tx, batch.id)
-            batches.forget(tx, batch.id)
+            self._put_back(tx, batch)
         log.error("holder.stopped", holder=holder, pair=batch.pair, batch=str(batch.id))
 
     def _publish(self, batch: Batch, made: Sequence[tokens.Token]) -> None:
         width = len(self._charter.slots)
         country = other_country(batch.pair, self._country)
         with self._db.transaction() as tx:
+            schema = self._post.directory.schema_of(tx, batch.pair, batch.epoch) or self._charter.schema_version
             for i, person_id in enumerate(batch.people):
-                token_set = b"".join(made[i * width : (i + 1) * width])
-                self._publications.finish(tx, batch.id, country, batch.epoch, person_id, token_set)
+                row = Row(batch.epoch, schema, b"".join(made[i * width : (i + 1) * width]))
+                self._publications.finish(tx, batch.id, country, person_id, row)
+                self._renewals.finish(tx, batch.id, country, person_id, row)
             batches.forget(tx, batch.id)
+            # What was made in a former epoch is to be made anew in the one that is in force now.
+            self._renewed.pop(batch.pair, None)
         log.info("tokens.made", pair=batch.pair, count=len(made))
 
     def resume(self, pair: str) -> None:
@@ -379,11 +490,20 @@ class Evaluations:
             pair: f"{holder} has introduced no share yet"
             for pair in self._charter.pairs_of(self._country)
             for holder in self._charter.holders_of(pair)
-            if self._post.directory.share(pair, self._charter.matching_epoch, holder, 0, tx) is None
+            if self._key(pair, tx) is None
+            and self._post.directory.share(pair, self._charter.matching_epoch, holder, 0, tx) is None
         }
         ours = self._charter.pairs_of(self._country)
         over = {pair: "the agreement is over" for pair in self._post.directory.ended(tx) if pair in ours}
-        return {**silent, **spent, **unknown, **stopped, **over}
+        return {**silent, **spent, **unknown, **self._unmade(tx), **stopped, **over}
+
+    def _unmade(self, tx: Transaction) -> dict[str, str]:
+        keys = {pair: self._key(pair, tx) for pair in self._charter.pairs_of(self._country)}
+        return {
+            pair: f"this version makes no tokens of schema {key.schema_version}: bring it up to date"
+            for pair, key in keys.items()
+            if key and not recipes.is_made(key.schema_version)
+        }
 
     @staticmethod
     def _silent(tx: Transaction) -> list[tuple[str, str, str]]:
@@ -401,9 +521,14 @@ class Evaluations:
         tx.execute("DELETE FROM requests WHERE holder = ?", (topic.reader,))
         tx.execute("DELETE FROM closed_generations WHERE holder = ?", (topic.reader,))
 
-    def _generation(self, pair: str, tx: Transaction | None = None) -> int | None:
-        """The generation of the pair's key that new batches are made under; None: a share is missing."""
-        return self._post.directory.active_generation(pair, self._charter.matching_epoch, tx)
+    def _key(self, pair: str, tx: Transaction | None = None) -> Key | None:
+        """What new batches are made under; None: a share is missing."""
+        if tx is None:
+            with self._db.reading() as own:
+                return self._key(pair, own)
+        epoch = self._post.directory.epoch(pair, tx)
+        generation = self._post.directory.active_generation(pair, epoch.number, tx) if epoch else None
+        return Key(epoch.number, generation, epoch.schema_version) if epoch and generation is not None else None
 
 
 def _request(batch: Batch) -> EvaluationAsked:
@@ -412,7 +537,7 @@ def _request(batch: Batch) -> EvaluationAsked:
         pair=batch.pair,
         epoch=batch.epoch,
         generation=batch.generation,
-        purpose="match",
+        purpose=batch.purpose,
         n=len(batch.blinded),
         blinded=b"".join(batch.blinded),
     )

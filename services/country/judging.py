@@ -62,7 +62,7 @@ def _question_of(batch: Batch, asker: str, digest: bytes) -> dleq.Question:
         pair=batch.pair,
         epoch=batch.epoch,
         generation=batch.generation,
-        purpose="match",
+        purpose=batch.purpose,
         batch=batch.id.bytes,
     )
 

@@ -18,7 +18,7 @@ from events.store import EventStore
 from events.stream import Stream
 from keys.persons import PersonKeys
 from keys.ring import KeyRing
-from services.country import endings
+from services.country import endings, renewals
 from services.country.decisions import Decisions
 from services.country.desk import Desk
 from services.country.endings import EndedAgreement, Endings
@@ -30,6 +30,7 @@ from services.country.projection import Projection
 from services.country.publications import Publications
 from services.country.records import Records
 from services.country.relay import AT_ONCE, Relay
+from services.country.renewals import Renewals
 from services.country.tables import TABLES
 from services.country.upkeep import Upkeep
 from services.country.vault import Vault
@@ -51,6 +52,8 @@ class NodeStatus:
     open_batches: dict[str, int]
     waits_for: dict[str, str]
     """Pair -> why no question can be asked."""
+    renewing: dict[str, int]
+    """Pair -> rows that are out in former epochs of its key alone, and are made anew."""
     linkage_written: int
     linkage_confirmed: int
     """Envelopes to the matcher, over all partitions: written, and confirmed by its signed heads."""
@@ -120,6 +123,7 @@ class Node:
             post=self._post,
             records=records,
             publications=publications,
+            renewals=Renewals(records, vault, clock),
             database=database,
             store_key=store_key,
             clock=clock,
@@ -176,6 +180,7 @@ class Node:
             with self._db.transaction() as tx:
                 if topic.family == "linkage":
                     self._relay.refill(tx)
+                    renewals.tell_again(tx)
                 elif topic.family == "evaluate":
                     self.evaluations.refill(tx, topic)
                 self._post.refilled(tx, topic)
@@ -186,7 +191,7 @@ class Node:
             items = self.evaluations.covered(tx, topic)
             return Fill(items, self.evaluations.covered_size(items))
         if topic.family == "linkage":
-            return self._fill_linkage(tx, topic, partition)
+            return self._with_closed_epochs(tx, self._fill_linkage(tx, topic, partition))
         if topic.family == "cases" and self._outlines_due(tick):
             return Fill(self._relay.take(tx, topic, partition, AT_ONCE))
         return Fill()
@@ -205,6 +210,14 @@ class Node:
         while self._relay.waiting(tx, partition) > AT_ONCE:
             self._post.write(tx, topic, self._relay.take(tx, topic, partition, AT_ONCE), partition=partition)
         return Fill(self._relay.take(tx, topic, partition, AT_ONCE))
+
+    def _with_closed_epochs(self, tx: Transaction, fill: Fill) -> Fill:
+        """And which epochs hold all that is out, once all of it has left, through whichever partition."""
+        closed = renewals.untold(tx) if not self._relay.waiting(tx) else []
+        if not closed or (self.charter.cover and len(fill.items) + len(closed) > self.charter.cover_submissions):
+            return fill
+        renewals.told(tx, closed)
+        return Fill([*fill.items, *closed], fill.size)
 
     def _outlines_due(self, tick: int) -> bool:
         """Whether this tick is the first of a new span of outlines."""
@@ -231,6 +244,7 @@ class Node:
                 leaving=self._relay.waiting(tx) + self._uncollected(tx),
                 open_batches=_grouped(tx, "SELECT pair, COUNT(*) FROM batches GROUP BY pair"),
                 waits_for=self.evaluations.waits_for(tx),
+                renewing=self.evaluations.renewing(tx),
                 linkage_written=sum(p.seq + 1 for p in places),
                 linkage_confirmed=sum(p.acked + 1 for p in places),
                 told=_one(tx, "SELECT COUNT(*) FROM matches"),

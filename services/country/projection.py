@@ -54,9 +54,9 @@ class Projection:
             (event.handle, str(event.person_id), tag),
         )
         tx.execute(
-            "UPDATE publications SET state = 'published', reason = '', batch = NULL"
+            "UPDATE publications SET state = 'published', reason = '', batch = NULL, epoch = ?"
             " WHERE person_id = ? AND country = ?",
-            (str(event.person_id), tag),
+            (event.key_epoch, str(event.person_id), tag),
         )
         _due(tx, event, event.grant_until)
         _due(tx, event, datetime.combine(event.expires_on + timedelta(days=1), time(), UTC))

@@ -19,7 +19,7 @@ from events.database import Transaction
 from events.directory import Directory
 from events.errors import Refused
 from events.ids import new_handle
-from events.linkage import GrantReason
+from events.linkage import GrantReason, Row
 from events.messages import Grant
 from events.model import Country, Value, other_country
 from events.publication import decide_publish_tokens, decide_set_grant
@@ -245,31 +245,32 @@ class Publications:
         tx.executemany(
             "UPDATE publications SET state = 'working', batch = ?"
             " WHERE person_id = ? AND country = ? AND state = 'approved'",
-            [(self._batch(batch), str(person_id), self._tag(person_id, country)) for person_id in people],
+            [(self._vault.tag_of_batch(batch), str(person_id), self._tag(person_id, country)) for person_id in people],
         )
 
     def put_back(self, tx: Transaction, batch: UUID) -> None:
         """The batch came to nothing: its people wait again."""
-        tx.execute("UPDATE publications SET state = 'approved', batch = NULL WHERE batch = ?", (self._batch(batch),))
+        tx.execute(
+            "UPDATE publications SET state = 'approved', batch = NULL WHERE batch = ? AND state = 'working'",
+            (self._vault.tag_of_batch(batch),),
+        )
         self._next_turn(tx)
 
-    def finish(self, tx: Transaction, batch: UUID, country: str, epoch: int, person_id: UUID, token_set: bytes) -> None:
+    def finish(self, tx: Transaction, batch: UUID, country: str, person_id: UUID, row: Row) -> None:
         """Publish the tokens that were made, if all that was signed still stands; else say why not, and drop them."""
         rows = tx.execute(
-            "SELECT box FROM publications WHERE person_id = ? AND country = ? AND batch = ?",
-            (str(person_id), self._tag(person_id, country), self._batch(batch)),
+            "SELECT box FROM publications WHERE person_id = ? AND country = ? AND batch = ? AND state = 'working'",
+            (str(person_id), self._tag(person_id, country), self._vault.tag_of_batch(batch)),
         )
         if not rows:
             return  # withdrawn or corrected meanwhile: these tokens are nobody's
         approved = self._vault.open(_place(person_id, country), rows[0][0], Approved)
         try:
-            self._records.save(tx, self._published(tx, approved, epoch, person_id, token_set))
+            self._records.save(tx, self._published(tx, approved, person_id, row))
         except Refused as refusal:
             self._end(tx, person_id, country, refusal.code)
 
-    def _published(
-        self, tx: Transaction, approved: Approved, epoch: int, person_id: UUID, token_set: bytes
-    ) -> list[Event]:
+    def _published(self, tx: Transaction, approved: Approved, person_id: UUID, row: Row) -> list[Event]:
         if approved.approved_by is None:
             raise Refused("not_approved", WHY["not_approved"])
         person, consents = self._records.person(tx, person_id), self._records.consents(tx, person_id)
@@ -283,9 +284,9 @@ class Publications:
             age_status=self._records.case_of(tx, person_id).age_status,
             country=approved.country,
             handle=linkage.handle if linkage else new_handle(),
-            epoch=epoch,
-            schema_version=self._charter.schema_version,
-            token_set=token_set,
+            epoch=row.epoch,
+            schema_version=row.schema_version,
+            token_set=row.tokens,
             grant=approved.grant,
             grant_until=now + timedelta(days=self._charter.grant_days),
             review_on=act.today + _HOLD_REVIEW,
@@ -353,10 +354,6 @@ class Publications:
 
     def _tag(self, person_id: UUID | str, country: str) -> bytes:
         return self._vault.tag_of_country(person_id, country)
-
-    def _batch(self, batch: UUID) -> bytes:
-        """The batch stands beside its pair in another table: nothing in this row leads there."""
-        return self._vault.tag("batch", str(batch))
 
 
 def _place(person_id: UUID, country: str) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 `collect` notes which positions of the log have to leave; they wait here until the tick, then leave shuffled, the
 changes of one handle in their order. Grants and revocations go before submissions, since a late `hold` may tell; a
 submission bears the grant that stands when it leaves, so that no earlier one can come after. What leaves is made at
-that moment, so a person revoked or erased meanwhile leaves nothing. Outlines for statistics (consent C9) leave in
-batches of their own; those of somebody who was not asked yet are set aside until she is, and dropped if she refuses.
+that moment, so a person revoked or erased meanwhile leaves nothing. A row leaves in each epoch of its pair's key, until
+all that is out towards the other country stands in a later one. Outlines for statistics (consent C9) leave in batches
+of their own; those of somebody who was not asked yet are set aside until she is, and dropped if she refuses.
 """
 
 import random
@@ -26,6 +27,7 @@ from events.model import pair_of
 from events.person import Person, evolve
 from events.store import EventStore
 from matching import tokens
+from services.country import renewals
 from services.country.batches import split
 from services.country.records import Records
 from services.country.vault import Vault
@@ -109,19 +111,24 @@ class Relay:
         """
         while self.collect(tx):
             pass  # all that the log holds is noted, so that the waiting grants among it can be dropped
-        kept: dict[str, int] = {}
+        kept: dict[str, dict[int, int]] = {}
         last_told: dict[UUID, tuple[int, Event]] = {}
         after = 0
         while page := self._store.log(after, _LOG_PAGE, tx):
             after = page[-1][0]
-            kept |= {e.handle: position for position, e in page if isinstance(e, TokensPublished | TokensRevoked)}
+            for position, e in page:
+                if isinstance(e, TokensRevoked) or (isinstance(e, TokensPublished) and e.reason != "epoch"):
+                    kept[e.handle] = {}
+                if isinstance(e, TokensPublished | TokensRevoked):
+                    kept[e.handle][e.key_epoch if isinstance(e, TokensPublished) else 0] = position
             last_told |= {e.stream: (position, e) for position, e in page if isinstance(e, MatchTold | MatchClosed)}
             tx.executemany(
                 "DELETE FROM departures WHERE topic = ? AND position = ?",
                 [(self._linkage, position) for position, e in page if isinstance(e, GrantSet)],
             )
-        for handle, position in kept.items():
-            self._note(tx, position, self._linkage, self._partition_of(handle), 1)
+        for handle, by_epoch in kept.items():
+            for position in by_epoch.values():
+                self._note(tx, position, self._linkage, self._partition_of(handle), 1)
         for position, event in last_told.values():
             if isinstance(event, MatchClosed):
                 self._note(tx, position, self._linkage, self._partition(tx, event), 1)
@@ -207,17 +214,20 @@ class Relay:
 
     def _submission(self, tx: Transaction, event: TokensPublished) -> Submission | None:
         linkage = self._records.person(tx, event.person_id).by_handle.get(event.handle)
-        if linkage is None or linkage.country is None or linkage.tokens is None or linkage.tokens != event.token_set:
-            return None  # revoked, erased, or published anew since
+        if linkage is None or linkage.country is None:
+            return None  # erased
+        row = next((row for row in linkage.rows if row.tokens == event.token_set), None)
         pair = pair_of(self._country, linkage.country)
-        row = [tokens.Token(element) for element in split(linkage.tokens)]
-        indices = tokens.indices(pair, linkage.epoch, self._charter.slots, row)
+        if row is None or renewals.is_past(tx, pair, row.epoch):
+            return None  # revoked, or published anew since; or all that is out stands in a later epoch
+        made = [tokens.Token(element) for element in split(row.tokens)]
+        indices = tokens.indices(pair, row.epoch, self._charter.slots, made)
         return Submission(
             handle=event.handle,
             serial=linkage.serial,
             pair=pair,
-            epoch=linkage.epoch,
-            schema_version=linkage.schema_version,
+            epoch=row.epoch,
+            schema_version=row.schema_version,
             indices=b"".join(indices),
             grant=linkage.grant,
             grant_until=linkage.grant_until,

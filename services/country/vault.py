@@ -32,6 +32,12 @@ class Vault:
         """
         return self.tag("country", str(person_id), country)
 
+    def tag_of_batch(self, batch: UUID) -> bytes:
+        """16 bytes that stand for a batch in a person's row: it stands beside its pair in another table, and nothing in
+        this one leads there.
+        """
+        return self.tag("batch", str(batch))
+
     def pseudonym(self, person_id: str) -> str:
         """The name of a person in statistics, 32 hex digits: nothing links it to a handle."""
         message = labels.framed(labels.PSEUDONYM, person_id.encode())

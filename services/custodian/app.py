@@ -107,10 +107,29 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Have the own key holder refresh its shares: new shares, the same keys. Shows each step until it is done."""
-    from services.custodian.refresh import address_of
     from services.custodian.refresh import refresh as run
+    from services.custodian.steps import address_of
 
     if not run(address_of(home, None if home else url), token_file, pair, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@keys.command("renew")
+def renew(
+    token_file: TokenFile,
+    pair: Annotated[str | None, typer.Option(help="One pair, KH-TH; without it, all that the holder has.")] = None,
+    reason: Annotated[str, typer.Option(help="compromise, period or schema; it is public.")] = "period",
+    home: Annotated[Path | None, typer.Option(help="Home folder of the key holder, if it runs here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="SAMAKI_HOLDER", help="Address of the key holder: http://127.0.0.1:PORT")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Begin a new epoch: new shares, another key. Both countries make all that is out anew; nothing stops meanwhile."""
+    from services.custodian.renew import renew as run
+    from services.custodian.steps import address_of
+
+    if not run(address_of(home, None if home else url), token_file, pair, reason, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -211,7 +230,7 @@ def end(
 ) -> None:
     """End a pair's agreement, by your side alone and for good. Two custodians of this key holder say so."""
     from services.custodian.ending import end as run
-    from services.custodian.refresh import address_of
+    from services.custodian.steps import address_of
 
     run(address_of(home, None if home else url), token_file, pair, reason, is_sure=is_sure, as_json=as_json)
 

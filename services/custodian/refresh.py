@@ -1,21 +1,12 @@
-"""Have the own key holder refresh its shares, and show each step until the former ones are destroyed.
+"""Have the own key holder refresh its shares, and show each step until the former ones are destroyed."""
 
-The holder does the work, and goes on with it whether this command lives or not: asked again, it shows where it is.
-"""
-
-import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from services.custodian import steps
+from services.custodian.steps import Job, Row
 
-from services.country.client import NodeClient
-from services.runtime.errors import InputInvalid, SettingsInvalid
-
-_PAUSE: Final = 0.5
 WORDS: Final[Mapping[str, str]] = {
     "asked": "begins",
     "offered": "waits for the other holder",
@@ -26,59 +17,14 @@ WORDS: Final[Mapping[str, str]] = {
     "failed": "given up",
 }
 """A holder's state -> what people read."""
-Row = Mapping[str, Any]
-
-
-def address_of(home: Path | None, url: str | None) -> str:
-    """Where the holder answers. Raises SettingsInvalid, InputInvalid."""
-    if home is None:
-        if url is None:
-            raise SettingsInvalid("Give the key holder's --home or its --url.")
-        return url
-    try:
-        return f"http://127.0.0.1:{int((home / 'port').read_text(encoding='ascii'))}"
-    except (OSError, ValueError) as error:
-        raise InputInvalid(f"{home / 'port'} names no port. Is it the home of a key holder that is running?") from error
 
 
 def refresh(
     address: str, token_file: Path, pair: str | None, *, as_json: bool, pause: Callable[[], None] | None = None
 ) -> bool:
-    """Ask, and wait for the end. Returns whether every refresh came to a good one.
-
-    pause   between two looks; None: half a second
-    """
-    client = NodeClient.from_file(address, token_file, called="key holder", option="--url")
-    asked = {row["pair"]: row["target"] for row in client.post("/api/refreshes", {"pair": pair})}
-    rows = _watch(client, asked, pause or (lambda: time.sleep(_PAUSE)))
-    if as_json:
-        print(json.dumps({"refreshes": rows}))  # noqa: T201  the command's answer
-    else:
-        for row in rows:
-            print(_sentence(row))  # noqa: T201  the command's answer
-    return all(row["state"] == "rest" for row in rows)
-
-
-def _watch(client: NodeClient, asked: Mapping[str, int], pause: Callable[[], None]) -> list[dict[str, Any]]:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[what]}")
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, TaskID] = {}
-        while True:
-            rows = [row for row in client.get("/api/refreshes") if row["pair"] in asked]
-            for row in rows:
-                if row["pair"] not in tasks:
-                    tasks[row["pair"]] = bar.add_task(row["pair"], total=row["of"], what="")
-                bar.update(tasks[row["pair"]], completed=row["done"], what=WORDS[row["state"]])
-            if _is_over(rows, asked):
-                return rows
-            pause()
-
-
-def _is_over(rows: Sequence[Row], asked: Mapping[str, int]) -> bool:
-    return all(
-        row["state"] == "failed" or (row["state"] == "rest" and (row["generation"] or 0) >= asked[row["pair"]])
-        for row in rows
-    )
+    """Ask, and wait for the end. Returns whether every refresh came to a good one."""
+    job = Job("/api/refreshes", "refreshes", lambda row: WORDS[row["state"]], "generation", _sentence)
+    return steps.run(job, address, token_file, {"pair": pair}, as_json=as_json, pause=pause)
 
 
 def _sentence(row: Row) -> str:

@@ -134,6 +134,7 @@ def from_outside(charter: Charter, audit: Report) -> KeyReport:
             Introduction(s.pair, s.epoch, s.generation, s.holder, s.introduced, "") for s in audit.shares
         ],
         active={(s.pair, s.epoch): s.generation for s in audit.shares if s.active},
+        in_force={s.pair: s.epoch for s in audit.shares if s.state == "ACTIVE"},
         ended=frozenset(row.pair for row in audit.ended),
         evaluations=_evaluations(audit),
         signed={(w.writer, key): count for w in audit.writers for key, count in _signed(w)},

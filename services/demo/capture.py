@@ -88,7 +88,7 @@ def matcher_sizes(region: Region) -> Mapping[str, int]:
     """`live`: submissions that the matcher holds; `waiting`: values of theirs that it has not looked at yet."""
     database = open_database(f"sqlite:///{region.home('matcher') / 'store.db'}")
     with closing(database), database.reading() as tx:
-        return Index(database, {}, region.charter.slots).sizes(tx)
+        return Index(database, lambda _pair, _epoch: None, region.charter.slots).sizes(tx)
 
 
 def log_bytes(logs: Path) -> Mapping[str, bytes]:

@@ -1,9 +1,11 @@
-"""The key holder's API: quotas, alarms and state to read; and what people change here, bulk allowances and refreshes.
+"""The key holder's API: quotas, alarms and state to read; and what people change here: bulk allowances, refreshes and
+renewals of keys.
 
 An allowance is asked for by a custodian or the operator, and takes two custodians of this country to stand: the
 register of this holder's own staff says who they are. Nobody of another country, nor of this country's node, is in it.
-A refresh takes one custodian: it changes no key, and the holder begins one by itself when it is due. The end of an
-agreement takes two, who say the same.
+A refresh takes one custodian: it changes no key, and the holder begins one by itself when it is due. So does a renewal,
+which the other holder follows by itself only once in the charter's days.
+The end of an agreement takes two, who say the same.
 """
 
 from dataclasses import asdict
@@ -13,6 +15,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI
 
 from events.base import Actor, Role
+from events.messages import RenewalReason
 from events.model import PairName, Value
 from services.keyholder import endings, views
 from services.keyholder.allowances import NEEDED, Request, Wish
@@ -29,11 +32,19 @@ class Refresh(Value):
     pair: PairName | None = None
 
 
+class Renewal(Value):
+    """As a refresh; `reason` is announced."""
+
+    pair: PairName | None = None
+    reason: RenewalReason = "period"
+
+
 def add_routes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
     """All routes below /api."""
     _add_reading(app, holder, sign_in)
     _add_allowances(app, holder, sign_in)
     _add_refreshes(app, holder, sign_in)
+    _add_renewals(app, holder, sign_in)
     _add_endings(app, holder, sign_in)
 
 
@@ -87,6 +98,20 @@ def _add_refreshes(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
     def ask_refresh(form: Refresh, actor: custodian) -> list[dict[str, Any]]:
         """Begin; what is under way goes on. Each pair's `target` is the generation to wait for."""
         return [asdict(one) for one in holder.refreshes.ask(form.pair, actor.staff)]
+
+
+def _add_renewals(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:
+    custodian = Annotated[Actor, Depends(sign_in.acting(Role.KEY_CUSTODIAN))]
+    reader = Annotated[Actor, Depends(sign_in.acting(*READERS, Role.KEY_CUSTODIAN))]
+
+    @app.get("/api/renewals")
+    def read_renewals(_actor: reader) -> list[dict[str, Any]]:
+        return [asdict(one) for one in holder.renewals.progress()]
+
+    @app.post("/api/renewals", status_code=202)
+    def ask_renewal(form: Renewal, actor: custodian) -> list[dict[str, Any]]:
+        """Begin; what is under way goes on. Each pair's `target` is the epoch to wait for."""
+        return [asdict(one) for one in holder.renewals.ask(form.pair, form.reason, actor.staff)]
 
 
 def _add_endings(app: FastAPI, holder: KeyHolder, sign_in: SignIn) -> None:

@@ -10,7 +10,7 @@ with a broker. Since it costs nothing it is answered again once a tick at most, 
 All functions work in the caller's transaction. No identifier and no token stands in these tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,13 +21,16 @@ from keys import quota
 
 TABLES: Final = (
     # announced: 0 | 1. `proof` is published with the share; the secret stands in the key ring
+    # reason: why its epoch was begun, or `refresh`
     """CREATE TABLE IF NOT EXISTS holder_shares (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, public BLOB NOT NULL,
-        proof BLOB NOT NULL, announced BIGINT NOT NULL, PRIMARY KEY (pair, epoch, generation))""",
+        proof BLOB NOT NULL, schema_version BIGINT NOT NULL, reason TEXT NOT NULL, announced BIGINT NOT NULL,
+        PRIMARY KEY (pair, epoch, generation))""",
     # state: waiting | counted | answered | again, asked for once more; item: the request, '' once it is old
     # answered_on, answered_in: the day and the tick of the last answer
     """CREATE TABLE IF NOT EXISTS holder_requests (
-        id BIGSERIAL PRIMARY KEY, digest BLOB NOT NULL UNIQUE, country TEXT NOT NULL, epoch BIGINT NOT NULL,
+        id BIGSERIAL PRIMARY KEY, digest BLOB NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
+        epoch BIGINT NOT NULL,
         state TEXT NOT NULL, item TEXT NOT NULL, answered_on BIGINT NOT NULL, answered_in BIGINT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS holder_requests_open ON holder_requests (country, id) WHERE state <> 'answered'",
     # what keys.quota is asked with
@@ -38,6 +41,13 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS holder_days (
         country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL,
         PRIMARY KEY (country, pair, epoch, day))""",
+    # of these, what was asked to make anew what was out in the epoch before; its own limit, not the day's
+    """CREATE TABLE IF NOT EXISTS holder_rotations (
+        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, count BIGINT NOT NULL,
+        PRIMARY KEY (country, pair, epoch))""",
+    # what a restored holder may have answered of these and no longer knows: all
+    """CREATE TABLE IF NOT EXISTS holder_rotations_lost (
+        country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, PRIMARY KEY (country, pair, epoch))""",
     # what a restored holder may have answered and no longer knows, beyond the daily quota
     """CREATE TABLE IF NOT EXISTS holder_written_off (
         country TEXT NOT NULL, pair TEXT NOT NULL, day BIGINT NOT NULL, count BIGINT NOT NULL,
@@ -50,11 +60,15 @@ TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS holder_refreshes (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, reason TEXT NOT NULL,
         staff TEXT NOT NULL, asked_at TEXT NOT NULL, failed TEXT NOT NULL, PRIMARY KEY (pair, epoch, generation))""",
+    # epochs that this holder is to introduce; staff, asked_at as above
+    """CREATE TABLE IF NOT EXISTS holder_renewals (
+        pair TEXT NOT NULL, epoch BIGINT NOT NULL, reason TEXT NOT NULL, staff TEXT NOT NULL, asked_at TEXT NOT NULL,
+        PRIMARY KEY (pair, epoch))""",
     # since when this holder has known that a generation is active
     """CREATE TABLE IF NOT EXISTS holder_active (
         pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL, since TEXT NOT NULL,
         PRIMARY KEY (pair, epoch, generation))""",
-    # the generation below which a country has no batch open
+    # the epoch and generation below which a country has no batch open
     """CREATE TABLE IF NOT EXISTS holder_closed (
         country TEXT NOT NULL, pair TEXT NOT NULL, epoch BIGINT NOT NULL, generation BIGINT NOT NULL,
         PRIMARY KEY (country, pair, epoch))""",
@@ -93,11 +107,11 @@ def keep(tx: Transaction, digest: bytes, country: str, asked: EvaluationAsked, t
     What was answered in this tick is on its way, and is not answered again: the outbox keeps it until it is confirmed.
     """
     tx.execute(
-        "INSERT INTO holder_requests (digest, country, epoch, state, item, answered_on, answered_in)"
-        " VALUES (?, ?, ?, 'waiting', ?, 0, 0)"
+        "INSERT INTO holder_requests (digest, country, pair, epoch, state, item, answered_on, answered_in)"
+        " VALUES (?, ?, ?, ?, 'waiting', ?, 0, 0)"
         " ON CONFLICT (digest) DO UPDATE SET item = excluded.item, state = 'again'"
         " WHERE holder_requests.state = 'answered' AND holder_requests.answered_in < ?",
-        (digest, country, asked.epoch, asked.model_dump_json(), tick),
+        (digest, country, asked.pair, asked.epoch, asked.model_dump_json(), tick),
     )
 
 
@@ -133,6 +147,45 @@ def count(tx: Transaction, request: Request, limit: int, today: int) -> quota.Al
         )
         tx.execute("UPDATE holder_requests SET state = 'counted' WHERE digest = ?", (request.digest,))
     return verdict
+
+
+def count_rotation(tx: Transaction, request: Request) -> int | None:
+    """Count a request to make anew what was out in the epoch before, if it fits; it is then owed an answer.
+
+    A country may ask so much once more as it had asked in that epoch: all that can be out, and nothing beyond.
+    returns  None: counted; else how much is left
+    """
+    asked = request.asked
+    left = _rotation_left(tx, request.country, asked.pair, asked.epoch)
+    if asked.n > left:
+        return left
+    _count_rotated(tx, request.country, asked.pair, asked.epoch, asked.n)
+    tx.execute("UPDATE holder_requests SET state = 'counted' WHERE digest = ?", (request.digest,))
+    return None
+
+
+def spend_rotation(tx: Transaction, country: str, pair: str, epoch: int) -> None:
+    """Leave nothing of it, as `spend` does of a day's quota. It counts in no total: nobody knows what was answered."""
+    tx.execute(
+        "INSERT INTO holder_rotations_lost VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (country, pair, epoch)
+    )
+
+
+def _rotation_left(tx: Transaction, country: str, pair: str, epoch: int) -> int:
+    place = (country, pair, epoch)
+    if tx.execute("SELECT 1 FROM holder_rotations_lost WHERE country = ? AND pair = ? AND epoch = ?", place):
+        return 0
+    mine = {t.epoch: t for t in _totals(tx) if (t.country, t.pair) == (country, pair)}
+    before = max((number for number in mine if number < epoch), default=None)
+    return (mine[before].count if before is not None else 0) - (mine[epoch].rotated if epoch in mine else 0)
+
+
+def _count_rotated(tx: Transaction, country: str, pair: str, epoch: int, n: int) -> None:
+    tx.execute(
+        "INSERT INTO holder_rotations VALUES (?, ?, ?, ?) ON CONFLICT (country, pair, epoch)"
+        " DO UPDATE SET count = holder_rotations.count + excluded.count",
+        (country, pair, epoch, n),
+    )
 
 
 def spend(tx: Transaction, country: str, pair: str, limit: int, today: int) -> None:
@@ -183,37 +236,62 @@ def owe_again(tx: Transaction, country: str) -> None:
     )
 
 
-def tidy(tx: Transaction, epoch: int, today: int) -> None:
-    """Drop the elements of requests answered long ago, and what was answered in epochs that are over."""
+def tidy(tx: Transaction, today: int) -> None:
+    """Drop the elements of requests answered long ago."""
     tx.execute(
         "UPDATE holder_requests SET item = '' WHERE state = 'answered' AND item <> '' AND answered_on < ?",
         (today - KEPT_DAYS,),
     )
-    tx.execute("DELETE FROM holder_requests WHERE state = 'answered' AND epoch < ?", (epoch,))
 
 
-def usage(tx: Transaction, epoch: int) -> list[Usage]:
-    """What each country has asked, by country and pair; totals of this epoch."""
+def forget_epoch(tx: Transaction, pair: str, epoch: int) -> None:
+    """Drop what was answered in an epoch that is over: asked again, it is refused."""
+    tx.execute("DELETE FROM holder_requests WHERE state = 'answered' AND pair = ? AND epoch = ?", (pair, epoch))
+
+
+def usage(tx: Transaction, epochs: Mapping[str, int]) -> list[Usage]:
+    """What each country has asked, by country and pair; totals of the pair's epoch.
+
+    epochs   pair -> the epoch in force
+    """
+    windows = tx.execute("SELECT country, pair, day, spent FROM holder_windows ORDER BY country, pair")
+    totals = {(t.country, t.pair, t.epoch): t for t in _totals(tx)}
+    found = []
+    for country, pair, day, spent_then in windows:
+        total = totals.get((country, pair, epochs.get(pair, 0)))
+        counts = (total.count, total.most_in_a_day) if total else (0, 0)
+        found.append(Usage(country, pair, day, spent_then, *counts))
+    return found
+
+
+def evaluated_in(tx: Transaction, pair: str, epoch: int) -> int:
+    """How many elements were evaluated in an epoch, for all countries together."""
     rows = tx.execute(
-        "SELECT w.country, w.pair, w.day, w.spent, COALESCE(SUM(d.count), 0), COALESCE(MAX(d.count), 0)"
-        " FROM holder_windows w LEFT JOIN holder_days d ON d.country = w.country AND d.pair = w.pair AND d.epoch = ?"
-        " GROUP BY w.country, w.pair, w.day, w.spent ORDER BY w.country, w.pair",
-        (epoch,),
+        "SELECT SUM(count) FROM (SELECT count FROM holder_days WHERE pair = ? AND epoch = ?"
+        " UNION ALL SELECT count FROM holder_rotations WHERE pair = ? AND epoch = ?) AS counted",
+        (pair, epoch, pair, epoch),
     )
-    return [Usage(country, pair, day, spent, int(total), int(most)) for country, pair, day, spent, total, most in rows]
+    return int(rows[0][0] or 0)
 
 
 def untold_totals(tx: Transaction) -> list[EvaluatedTotal]:
     """The totals that differ from what was announced last."""
+    told_last = {(c, p, e): n for c, p, e, n in tx.execute("SELECT country, pair, epoch, count FROM holder_told")}
+    return [t for t in _totals(tx) if t.count != told_last.get((t.country, t.pair, t.epoch), 0)]
+
+
+def _totals(tx: Transaction) -> list[EvaluatedTotal]:
     rows = tx.execute(
-        "SELECT d.country, d.pair, d.epoch, SUM(d.count), MAX(d.count) FROM holder_days d LEFT JOIN holder_told t"
-        " ON t.country = d.country AND t.pair = d.pair AND t.epoch = d.epoch"
-        " GROUP BY d.country, d.pair, d.epoch, t.count HAVING SUM(d.count) <> COALESCE(t.count, 0)"
-        " ORDER BY d.pair, d.epoch, d.country"
+        "SELECT country, pair, epoch, SUM(daily + rotated), MAX(daily), SUM(rotated) FROM"
+        " (SELECT country, pair, epoch, count AS daily, 0 AS rotated FROM holder_days"
+        " UNION ALL SELECT country, pair, epoch, 0, count FROM holder_rotations) AS counted"
+        " GROUP BY country, pair, epoch ORDER BY pair, epoch, country"
     )
     return [
-        EvaluatedTotal(country=country, pair=pair, epoch=epoch, count=int(total), most_in_a_day=int(most))
-        for country, pair, epoch, total, most in rows
+        EvaluatedTotal(
+            country=country, pair=pair, epoch=epoch, count=int(total), most_in_a_day=int(most), rotated=int(rotated)
+        )
+        for country, pair, epoch, total, most, rotated in rows
     ]
 
 
@@ -268,6 +346,24 @@ def failed_refresh(tx: Transaction, pair: str, epoch: int, generation: int) -> s
     return str(rows[0][0]) if rows else ""
 
 
+def want_renewal(tx: Transaction, pair: str, epoch: int, reason: str, staff: str, at: datetime) -> None:
+    """Note that this holder is to introduce its share of this epoch."""
+    row = (pair, epoch, reason, staff, at.isoformat())
+    tx.execute("INSERT INTO holder_renewals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+
+
+def wanted_renewal(tx: Transaction, pair: str, above: int) -> int | None:
+    """The newest epoch, above this one, that this holder is to introduce."""
+    rows = tx.execute("SELECT MAX(epoch) FROM holder_renewals WHERE pair = ? AND epoch > ?", (pair, above))
+    return None if rows[0][0] is None else int(rows[0][0])
+
+
+def renewal_reason(tx: Transaction, pair: str, epoch: int) -> str:
+    """Why this holder is to introduce an epoch; '': nobody asked it to."""
+    rows = tx.execute("SELECT reason FROM holder_renewals WHERE pair = ? AND epoch = ?", (pair, epoch))
+    return str(rows[0][0]) if rows else ""
+
+
 def note_active(tx: Transaction, pair: str, epoch: int, generation: int, at: datetime) -> None:
     """Note that this holder knows, from now on, that a generation is active."""
     tx.execute("INSERT INTO holder_active VALUES (?, ?, ?, ?)", (pair, epoch, generation, at.isoformat()))
@@ -281,6 +377,12 @@ def active_since(tx: Transaction, pair: str, epoch: int, generation: int) -> dat
     return datetime.fromisoformat(rows[0][0]) if rows else None
 
 
+def later_since(tx: Transaction, pair: str, epoch: int) -> datetime | None:
+    """Since when this holder has known that a later epoch than this is in force."""
+    rows = tx.execute("SELECT MIN(since) FROM holder_active WHERE pair = ? AND epoch > ?", (pair, epoch))
+    return datetime.fromisoformat(rows[0][0]) if rows[0][0] else None
+
+
 def close(tx: Transaction, country: str, pair: str, epoch: int, generation: int) -> None:
     """Note that a country has no batch open under a generation below this one."""
     tx.execute(
@@ -292,11 +394,18 @@ def close(tx: Transaction, country: str, pair: str, epoch: int, generation: int)
 
 
 def closed_by(tx: Transaction, pair: str, epoch: int, generation: int) -> set[str]:
-    """The countries that have no batch open under any generation below this one."""
+    """The countries that have no batch open under any epoch and generation below this one."""
     rows = tx.execute(
-        "SELECT country FROM holder_closed WHERE pair = ? AND epoch = ? AND generation >= ?", (pair, epoch, generation)
+        "SELECT country FROM holder_closed WHERE pair = ? AND (epoch > ? OR (epoch = ? AND generation >= ?))",
+        (pair, epoch, epoch, generation),
     )
     return {country for (country,) in rows}
+
+
+def closed_epochs(tx: Transaction, pair: str) -> dict[str, int]:
+    """Country -> the epoch below which it has no batch open."""
+    rows = tx.execute("SELECT country, MAX(epoch) FROM holder_closed WHERE pair = ? GROUP BY country", (pair,))
+    return {country: int(epoch) for country, epoch in rows}
 
 
 def has_begun(tx: Transaction, name: str, span: int) -> bool:

@@ -1,4 +1,4 @@
-"""One round of a key holder: read, answer, refresh, tick, send. It can be killed between any two lines.
+"""One round of a key holder: read, answer, refresh, renew, tick, send. It can be killed between any two lines.
 
 A handler only writes requests down; they are answered afterwards, a few a round, and the costly arithmetic is done
 between transactions. Before a batch is computed it is counted, durably; after it is written it is owed no more.
@@ -30,6 +30,7 @@ from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
 from services.keyholder.endings import Endings
 from services.keyholder.refreshes import Refreshes
+from services.keyholder.renewals import Renewals
 from services.keyholder.requests import Refusal
 from services.keyholder.shares import Shares
 from services.runtime import custody
@@ -83,6 +84,9 @@ class KeyHolder:
             shares=self.shares,
             clock=clock,
         )
+        self.renewals = Renewals(
+            me, charter=charter, ring=ring, database=database, post=self._post, shares=self.shares, clock=clock
+        )
         self.endings = Endings(
             me, charter=charter, ring=ring, database=database, post=self._post, shares=self.shares, clock=clock
         )
@@ -108,6 +112,7 @@ class KeyHolder:
         done += self.allowances.grant()
         done += sum(self._answer(country) for country in self._topics)
         done += self.refreshes.step()
+        done += self.renewals.step()
         done += self._tell_alarms()
         done += self._tell_totals()
         done += self._tidy()
@@ -126,6 +131,11 @@ class KeyHolder:
             earlier = book.spent(read, country, pair, since=since, before=today)
         return quota.limit_of(daily, sum(a.count for a in standing), earlier)
 
+    def epochs(self, tx: Transaction) -> dict[str, int]:
+        """Pair -> the epoch in force, or the first one, which is to be."""
+        found = ((pair, self._post.directory.epoch(pair, tx)) for pair in self.shares.pairs)
+        return {pair: epoch.number if epoch else self.charter.matching_epoch for pair, epoch in found}
+
     def status(self) -> PostStatus:
         return self._post.status()
 
@@ -135,8 +145,9 @@ class KeyHolder:
         with self.database.reading() as tx:
             own = tuple(self._own_quotas(tx, now))
             counted = [
-                Evaluations(self.me, pair, self.charter.matching_epoch, sum(q.total for q in own if q.pair == pair))
+                Evaluations(self.me, pair, epoch, book.evaluated_in(tx, pair, epoch))
                 for pair in self.shares.pairs
+                for epoch in self.shares.epochs(pair)
             ]
             found = custody.report(
                 self.me, self.charter, self._ring, self._post.directory, tx, now, evaluations=counted
@@ -145,7 +156,7 @@ class KeyHolder:
 
     def _own_quotas(self, tx: Transaction, now: datetime) -> Iterator[QuotaRow]:
         today = day_of(now)
-        for used in book.usage(tx, self.charter.matching_epoch):
+        for used in book.usage(tx, self.epochs(tx)):
             standing = self.allowances.standing(used.country, used.pair, tx)
             yield QuotaRow(
                 holder=self.me, pair=used.pair, country=used.country, total=used.total,
@@ -178,7 +189,8 @@ class KeyHolder:
             holder=self.me,
             charter=self.charter,
             pairs=self.shares.pairs,
-            generations=self.shares.generations(asked.pair),
+            epochs=self.shares.epochs(asked.pair),
+            generations=self.shares.generations(asked.pair, asked.epoch),
         )
 
     # ---- answering
@@ -220,6 +232,8 @@ class KeyHolder:
 
     def _count(self, request: Request) -> Refusal | None:
         """Count the request. If we crash after this, it is answered at the next start, and counted no more."""
+        if request.asked.purpose == "rotation":
+            return self._count_rotation(request)
         country, pair = request.country, request.asked.pair
         limit = self.limit(country, pair)
         with self.database.transaction() as tx:
@@ -235,6 +249,18 @@ class KeyHolder:
             again,
         )
 
+    def _count_rotation(self, request: Request) -> Refusal | None:
+        country, asked = request.country, request.asked
+        with self.database.transaction() as tx:
+            left = book.count_rotation(tx, request)
+        if left is None:
+            return None
+        return Refusal(
+            "over_quota",
+            f"{country} may ask {max(left, 0)} evaluations of {asked.pair} more to make anew what was out before epoch "
+            f"{asked.epoch}; {asked.n} do not fit: ask for them by the day.",
+        )
+
     def _watch(self, tx: Transaction, request: Request, verdict: quota.Allow | quota.Deny, limit: int) -> None:
         """Write an alarm down where most of a day's limit is spent, or more than all of it was asked for."""
         country, pair, now = request.country, request.asked.pair, self.clock.now()
@@ -244,7 +270,8 @@ class KeyHolder:
 
     def _evaluate(self, request: Request, blinded: list[group.Element]) -> None:
         asked = request.asked
-        share, statement = self.shares.of(asked.pair, asked.generation), self._statement(request.country, asked)
+        share = self.shares.of(asked.pair, asked.epoch, asked.generation)
+        statement = self._statement(request.country, asked)
         evaluated = shares.evaluate(share, blinded)
         proof = dleq.prove(statement, share.secret, blinded, evaluated)
         message = dleq.answer_message(dleq.request_digest(statement, blinded), self.me, evaluated, proof)
@@ -303,7 +330,7 @@ class KeyHolder:
         )
 
     def _statement(self, country: str, asked: EvaluationAsked) -> dleq.Statement:
-        public = self.shares.of(asked.pair, asked.generation).public
+        public = self.shares.of(asked.pair, asked.epoch, asked.generation).public
         return dleq.Statement(**asdict(self._question(country, asked)), holder=self.me, public=public)
 
     # ---- upkeep
@@ -334,6 +361,8 @@ class KeyHolder:
         for pair in self.shares.pairs:
             if topic.reader in pair.split("-"):
                 book.spend(tx, topic.reader, pair, self.limit(topic.reader, pair, tx), today)
+                for epoch in self.shares.epochs(pair):
+                    book.spend_rotation(tx, topic.reader, pair, epoch)
 
     def _tick(self) -> int:
         return self.charter.tick_at(self.clock.now())
@@ -375,7 +404,7 @@ class KeyHolder:
         with self.database.transaction() as tx:
             begun = book.has_begun(tx, "day", today)
             if begun:
-                book.tidy(tx, self.charter.matching_epoch, today)
+                book.tidy(tx, today)
         self._seen["day"] = today
         return begun
 

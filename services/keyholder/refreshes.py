@@ -50,6 +50,7 @@ STEPS: Final[Mapping[State, int]] = {
 class Standing:
     """Everything that decides about one pair's next step.
 
+    epoch    the pair's epoch in force, within which all of this is
     active   the generation in force          held     those whose shares this holder has
     newest   the newest generation that anybody offered, if it is not active yet; `mine` and `theirs` are offers to it
     wanted   a generation that this holder is to begin, above all that were offered
@@ -58,6 +59,7 @@ class Standing:
     """
 
     pair: str
+    epoch: int
     active: int | None
     held: frozenset[int]
     newest: int | None
@@ -200,7 +202,7 @@ class Refreshes:
         is_mine = self._me == min(own_holders(pair)) and standing.state in {"rest", "closing"}
         if not is_mine or active is None or active not in standing.held:
             return False
-        made = self._shares.entry(pair, active).valid_from
+        made = self._shares.entry(pair, standing.epoch, active).valid_from
         if self._clock.now() < made + timedelta(days=self._charter.refresh_days):
             return False
         with self._db.transaction() as tx:
@@ -216,11 +218,12 @@ class Refreshes:
         generation = joined.generation if joined else standing.wanted
         if generation is None or active is None:
             return
-        part = self._kept_part(pair, generation) or self._new_part(pair, generation)
+        epoch = standing.epoch
+        part = self._kept_part(pair, epoch, generation) or self._new_part(pair, epoch, generation)
         with self._db.transaction() as tx:
-            reason = book.refresh_reason(tx, pair, self._charter.matching_epoch, generation) or "joined"
+            reason = book.refresh_reason(tx, pair, epoch, generation) or "joined"
             offered = RefreshOffered.model_validate({
-                **self._place(pair, generation), "base": active, "public": part.public.hex(),
+                **self._place(standing, generation), "base": active, "public": part.public.hex(),
                 "seal_to": part.seal_to.hex(), "reason": reason,
             })  # fmt: skip
             self._post.announce(tx, offered)
@@ -232,7 +235,7 @@ class Refreshes:
             return
         part = self._part(standing)
         box = refresh.reveal(part, self._bound(standing, self._me), standing.theirs.seal_to)
-        revealed = RefreshRevealed.model_validate({**self._place(standing.pair, standing.mine.generation), "box": box})
+        revealed = RefreshRevealed.model_validate({**self._place(standing, standing.mine.generation), "box": box})
         with self._db.transaction() as tx:
             self._post.announce(tx, revealed)
 
@@ -243,7 +246,7 @@ class Refreshes:
             return
         part = self._part(standing)
         delta = refresh.opened(part, theirs.box, self._bound(standing, theirs.holder), theirs.public)
-        base = self._shares.of(standing.pair, mine.base)
+        base = self._shares.of(standing.pair, standing.epoch, mine.base)
         self._shares.introduce(refresh.moved(base, part.delta, delta, mine.generation))
         log.info("refresh.introduced", pair=standing.pair, generation=mine.generation)
 
@@ -251,7 +254,7 @@ class Refreshes:
         """The former generation stays in force. A custodian may begin anew when it is settled with the other side."""
         generation = standing.wanted if standing.newest is None or standing.fault else standing.newest
         with self._db.transaction() as tx:
-            book.fail_refresh(tx, standing.pair, self._charter.matching_epoch, generation or 0, reason)
+            book.fail_refresh(tx, standing.pair, standing.epoch, generation or 0, reason)
         log.error("refresh.failed", pair=standing.pair, generation=generation)
 
     # ---- what is over
@@ -265,7 +268,7 @@ class Refreshes:
     def _destroy_parts(self, standing: Standing) -> bool:
         """Who has a part has the way back from a new share to the old one."""
         newest = standing.newest if not standing.fault else None
-        alive = [(g, v) for g, v in self._parts(standing.pair).items() if v.state != "destroyed"]
+        alive = [(g, v) for g, v in self._parts(standing.pair, standing.epoch).items() if v.state != "destroyed"]
         over = [v.id for g, v in alive if g not in {newest, standing.wanted}]
         for name in over:
             self._ring.destroy("refresh", name)
@@ -276,7 +279,7 @@ class Refreshes:
         over = [g for g in standing.held if g < active]
         if not over or active not in standing.held:
             return False
-        pair, epoch = standing.pair, self._charter.matching_epoch
+        pair, epoch = standing.pair, standing.epoch
         with self._db.reading() as tx:
             since = book.active_since(tx, pair, epoch, active)
             is_closed = book.closed_by(tx, pair, epoch, active) >= set(countries_of(pair))
@@ -287,14 +290,16 @@ class Refreshes:
         if not is_closed and self._clock.now() < since + timedelta(days=self._charter.refresh_overlap_days):
             return False
         for generation in over:
-            self._shares.destroy(pair, generation)
+            self._shares.destroy(pair, epoch, generation)
         log.info("refresh.done", pair=pair, generation=active, count=len(over))
         return True
 
     # ---- looking
 
     def _standing(self, tx: Transaction, pair: str) -> Standing:
-        epoch, directory = self._charter.matching_epoch, self._post.directory
+        directory = self._post.directory
+        in_force = directory.epoch(pair, tx)
+        epoch = in_force.number if in_force else self._charter.matching_epoch
         (other,) = (holder for holder in own_holders(pair) if holder != self._me)
         active = directory.active_generation(pair, epoch, tx)
         offered = directory.offers(tx, pair, epoch)
@@ -302,15 +307,16 @@ class Refreshes:
         of_newest = offered.get(newest, {}) if newest is not None else {}
         # What is asked for here, and was offered by the other in the meantime, is the same one.
         wanted = book.wanted_refresh(tx, pair, epoch, above=max([active or 0, *offered]))
-        part = self._parts(pair).get(newest) if newest is not None else None
+        part = self._parts(pair, epoch).get(newest) if newest is not None else None
 
         def introduced(holder: str) -> bool:
             return newest is not None and directory.share(pair, epoch, holder, newest, tx) is not None
 
         return Standing(
             pair=pair,
+            epoch=epoch,
             active=active,
-            held=self._shares.generations(pair),
+            held=self._shares.generations(pair, epoch),
             newest=newest,
             wanted=wanted,
             mine=of_newest.get(self._me),
@@ -327,17 +333,18 @@ class Refreshes:
         Raises Refused where somebody asks and all generations of the epoch are used up; where only the period is over,
         nothing is begun then.
         """
-        standing, epoch = self._standing(tx, pair), self._charter.matching_epoch
+        standing = self._standing(tx, pair)
+        epoch = standing.epoch
         if standing.wanted is not None or (standing.newest is not None and not standing.fault):
             return False
-        used = [standing.active or 0, standing.newest or 0, *standing.held, *self._parts(pair)]
+        used = [standing.active or 0, standing.newest or 0, *standing.held, *self._parts(pair, epoch)]
         generation = max(used) + 1
         if generation >= generations.MOST:
             if reason == "cryptoperiod":
                 return False
             raise Refused(
                 "no_more_generations", f"The key of {pair} was refreshed {generations.MOST - 1} times in this epoch, "
-                "which is all there can be: agree on a new epoch."
+                "which is all there can be: begin a new epoch."
             )  # fmt: skip
         book.want_refresh(tx, pair, epoch, generation, reason, staff, self._clock.now())
         return True
@@ -349,10 +356,12 @@ class Refreshes:
         has_share = active is not None and active in standing.held
         return Progress(
             pair=pair,
-            epoch=self._charter.matching_epoch,
+            epoch=standing.epoch,
             generation=active,
             target=(under_way if under_way is not None else standing.newest or active) or 0,
-            since=self._shares.entry(pair, active).valid_from if active is not None and has_share else None,
+            since=self._shares.entry(pair, standing.epoch, active).valid_from
+            if active is not None and has_share
+            else None,
             state=state,
             done=STEPS[state],
             of=STEPS["rest"],
@@ -361,29 +370,28 @@ class Refreshes:
 
     # ---- parts in the ring
 
-    def _place(self, pair: str, generation: int) -> dict[str, object]:
-        epoch = self._charter.matching_epoch
-        return {"pair": pair, "epoch": epoch, "generation": generation, "holder": self._me}
+    def _place(self, standing: Standing, generation: int) -> dict[str, object]:
+        return {"pair": standing.pair, "epoch": standing.epoch, "generation": generation, "holder": self._me}
 
     def _bound(self, standing: Standing, holder: str) -> Place:
-        return Place(self._digest, standing.pair, self._charter.matching_epoch, standing.newest or 0, holder)
+        return Place(self._digest, standing.pair, standing.epoch, standing.newest or 0, holder)
 
-    def _parts(self, pair: str) -> dict[int, KeyVersion]:
+    def _parts(self, pair: str, epoch: int) -> dict[int, KeyVersion]:
         """Generation -> the part that this holder has, or had, for the refresh that makes it."""
-        return generations_in(self._ring, "refresh", pair, self._charter.matching_epoch)
+        return generations_in(self._ring, "refresh", pair, epoch)
 
-    def _kept_part(self, pair: str, generation: int) -> Part | None:
-        version = self._parts(pair).get(generation)
+    def _kept_part(self, pair: str, epoch: int, generation: int) -> Part | None:
+        version = self._parts(pair, epoch).get(generation)
         return Part.kept(version.secret, version.public) if version and version.secret and version.public else None
 
-    def _new_part(self, pair: str, generation: int) -> Part:
+    def _new_part(self, pair: str, epoch: int, generation: int) -> Part:
         part = refresh.draw()
-        place = key_id(pair, self._charter.matching_epoch, generation)
+        place = key_id(pair, epoch, generation)
         self._ring.add("refresh", place, part.secret, public=part.offered, valid_from=self._clock.now())
         return part
 
     def _part(self, standing: Standing) -> Part:
-        part = self._kept_part(standing.pair, standing.newest or 0)
+        part = self._kept_part(standing.pair, standing.epoch, standing.newest or 0)
         if part is None or standing.mine is None or part.public != standing.mine.public:
             raise Refused(
                 "part_lost", f"The ring has not the part that was offered to refresh {standing.pair}: it is older than "

@@ -32,21 +32,21 @@ class Refusal:
 
 def form_refusal(
     asked: EvaluationAsked, requester: str, *, holder: str, charter: Charter, pairs: Collection[str],
+    epochs: Collection[int],
     generations: Collection[int],
 ) -> Refusal | None:
     """What is wrong with a request's frame: pair, epoch, generation, size. None: nothing is.
 
-    pairs        those that this holder evaluates for: of the charter's, all whose agreement has not ended
-    generations  those that this holder has shares of, for the request's pair and the charter's epoch
+    pairs                those that this holder evaluates for: of the charter's, all whose agreement has not ended
+    epochs, generations  those that this holder has shares of: of the request's pair, and of its epoch
     """
     if asked.pair not in charter.pairs or not _fits(asked.pair, requester, holder, charter):
         return Refusal("not_your_pair", f"{holder} holds no share of {asked.pair} that {requester} may ask with.")
     if asked.pair not in pairs:
         return Refusal("agreement_ended", f"The agreement of {asked.pair} is over: {holder} has no share any more.")
-    if asked.epoch != charter.matching_epoch:
-        return Refusal(
-            "unknown_epoch", f"Tokens are made in epoch {charter.matching_epoch}, not {asked.epoch}: evaluate again."
-        )
+    if asked.epoch not in epochs:
+        newest = max(epochs, default=0)
+        return Refusal("unknown_epoch", f"{holder} evaluates in epoch {newest}, not {asked.epoch}: evaluate again.")
     if asked.generation not in generations:
         return Refusal("unknown_generation", f"{holder} has no share of generation {asked.generation} any more or yet.")
     if len(asked.blinded) != group.SIZE * asked.n or asked.n > charter.batch_limit:

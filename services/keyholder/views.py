@@ -33,12 +33,16 @@ class Quota:
 
 @dataclass(frozen=True)
 class Health:
-    """For anyone. `lag`: topic -> ticks behind the one that runs; None: nothing was heard of it yet."""
+    """For anyone.
+
+    epochs   pair -> the one in force
+    lag      topic -> ticks behind the one that runs; None: nothing was heard of it yet
+    """
 
     now: datetime
     tick: int
     pairs: tuple[str, ...]
-    epoch: int
+    epochs: dict[str, int]
     waiting: int
     lag: dict[str, int | None]
     post: PostStatus
@@ -47,14 +51,14 @@ class Health:
 def health(holder: KeyHolder) -> Health:
     now, status = holder.clock.now(), holder.status()
     with holder.database.reading() as tx:
-        waiting = book.waiting(tx)
+        waiting, epochs = book.waiting(tx), holder.epochs(tx)
     tick = holder.charter.tick_at(now)
     topics = [t.name for t in holder.charter.read_by(holder.me) if t.reader == holder.me]
     return Health(
         now=now,
         tick=tick,
         pairs=holder.shares.pairs,
-        epoch=holder.charter.matching_epoch,
+        epochs=epochs,
         waiting=waiting,
         lag={name: max(0, tick - status.ticks[name]) if name in status.ticks else None for name in topics},
         post=status,
@@ -77,7 +81,7 @@ def quotas(holder: KeyHolder) -> Sequence[Quota]:
     """Each pair's two countries, those that have asked nothing too."""
     today = day_of(holder.clock.now())
     with holder.database.reading() as tx:
-        used = {(u.pair, u.country): u for u in book.usage(tx, holder.charter.matching_epoch)}
+        used = {(u.pair, u.country): u for u in book.usage(tx, holder.epochs(tx))}
         standing = {
             (pair, country): holder.allowances.standing(country, pair, tx)
             for pair in holder.shares.pairs

@@ -45,10 +45,10 @@ class Account:
         """Whether one more row fits today."""
         return isinstance(self._ask(tx, country, pair), quota.Allow)
 
-    def spend(self, tx: Transaction, country: str, pair: str, epoch: int) -> None:
-        """Count one row that was taken."""
+    def spend(self, tx: Transaction, country: str, pair: str, epoch: int, *, daily: bool) -> None:
+        """Count one row that was taken; on the day's number too, if it is `daily`."""
         verdict = self._ask(tx, country, pair)
-        if isinstance(verdict, quota.Allow):
+        if daily and isinstance(verdict, quota.Allow):
             tx.execute(
                 "INSERT INTO matcher_days VALUES (?, ?, ?, ?) ON CONFLICT (country, pair, day) DO UPDATE SET"
                 " count = excluded.count",

@@ -11,9 +11,7 @@ Refuses, and counts by reason, what a country may not say; a refused item harms 
 If we crash, the transaction that took an envelope is undone whole, and the envelope is read again.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final
 
 from events.charter import Charter
@@ -29,14 +27,16 @@ from matching.index import INDEX, Index
 from matching.policy import Allow, Deny, stricter
 from services.matcher import heard
 from services.matcher.account import Account
+from services.matcher.epochs import Epochs
 from services.matcher.heard import Heard
+from services.matcher.peppers import Peppers
 
 TABLES: Final = (
     *heard.TABLES,
     # item: the submission, sealed
     """CREATE TABLE IF NOT EXISTS matcher_deferred (
         id BIGSERIAL PRIMARY KEY, handle TEXT NOT NULL UNIQUE, country TEXT NOT NULL, pair TEXT NOT NULL,
-        item BLOB NOT NULL)""",
+        epoch BIGINT NOT NULL, item BLOB NOT NULL)""",
     # what was taken into the index and counted, behind the pepper. `next`: the same behind the next pepper
     """CREATE TABLE IF NOT EXISTS matcher_taken (
         digest BLOB PRIMARY KEY, pair TEXT NOT NULL, epoch BIGINT NOT NULL, next BLOB)""",
@@ -50,8 +50,8 @@ class Intake:
     """Works in the caller's transactions.
 
     directory  what holders announced beyond their daily quotas
-    peppers    matching epoch > the index's pepper
-    successors the same > the one that is to take its place, where there is one
+    epochs     those in use
+    peppers    theirs
     store_key  seals the rows that wait
     """
 
@@ -61,16 +61,16 @@ class Intake:
         *,
         index: Index,
         directory: Directory,
-        peppers: Mapping[int, Pepper],
+        epochs: Epochs,
+        peppers: Peppers,
         store_key: bytes,
         clock: Clock,
-        successors: Mapping[int, Pepper] = MappingProxyType({}),
     ) -> None:
         self._charter = charter
         self._index = index
         self._directory = directory
+        self._epochs = epochs
         self._peppers = peppers
-        self._successors = successors
         self._store_key = store_key
         self._clock = clock
         self.account = Account(charter, directory, clock)
@@ -80,14 +80,20 @@ class Intake:
     def submit(self, tx: Transaction, country: str, stream_epoch: int, sent: Submission) -> list[Ending]:
         """Take a row, or let it wait. One that waits for the same handle gives way to it.
 
+        A row that stands in another epoch already is the same word said again: it costs nothing, and neither loosens a
+        grant nor reopens what is over.
+
         Returns what sides are told of matches that are over: those of a row whose revocation the old epoch lost.
         """
         known = heard.of(tx, sent.handle)
         is_repeated = known is not None and known.is_repeated_by(stream_epoch, sent.serial)
-        refusal = self._refusal(tx, country, sent) or _not_theirs(country, known)
+        refusal = (
+            self._refusal(tx, country, sent) or _not_theirs(country, known) or self._epochs.refusal(tx, sent)
+        )
         if refusal:
             refuse(tx, refusal)
             return []
+        is_replayed = known is not None and known.serial == sent.serial and self._stands_elsewhere(tx, country, sent)
         stays_revoked = is_repeated and known is not None and known.revoked
         heard.note(tx, sent.handle, Heard(country, stream_epoch, sent.serial, revoked=stays_revoked))
         if stays_revoked:
@@ -100,7 +106,9 @@ class Intake:
             else:
                 endings = self._take_away(tx, country, sent.handle)
             sent = sent.model_copy(update={"grant": "hold"}) if known.held else sent
-        if known is not None and not is_repeated:
+        elif is_replayed:
+            sent = self._with_the_stricter(tx, country, sent)
+        if known is not None and not is_repeated and not is_replayed:
             found.renewed(tx, sent.handle)
         self._place(tx, country, sent)
         return endings
@@ -139,21 +147,33 @@ class Intake:
 
     def places_with_room(self, tx: Transaction) -> list[tuple[str, str]]:
         """The countries and pairs of which a row waits that could be taken today."""
-        waiting = tx.execute("SELECT DISTINCT country, pair FROM matcher_deferred ORDER BY country, pair")
-        return [(country, pair) for country, pair in waiting if self.account.has_room(tx, country, pair)]
+        waiting = tx.execute(
+            "SELECT country, pair, MIN(epoch) FROM matcher_deferred GROUP BY country, pair ORDER BY country, pair"
+        )
+        return [
+            (country, pair)
+            for country, pair, oldest in waiting
+            if oldest <= self._epochs.newest(pair) and self.account.has_room(tx, country, pair)
+        ]
 
     def take_waiting(self, tx: Transaction, country: str, pair: str) -> int:
         """Take the oldest rows that wait here, as many as today allows and at most AT_ONCE. Returns how many."""
         rows = tx.execute(
-            "SELECT handle, item FROM matcher_deferred WHERE country = ? AND pair = ? ORDER BY id LIMIT ?",
-            (country, pair, AT_ONCE),
+            "SELECT handle, item FROM matcher_deferred WHERE country = ? AND pair = ? AND epoch <= ?"
+            " ORDER BY id LIMIT ?",
+            (country, pair, self._epochs.newest(pair), AT_ONCE),
         )
         taken = 0
         for handle, item in rows:
             if not self.account.has_room(tx, country, pair):
                 break
             tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
-            self._accept(tx, country, self._opened(handle, bytes(item)), is_new=True)  # else it had not waited
+            sent = self._opened(handle, bytes(item))
+            over = self._epochs.refusal(tx, sent)  # while it waited
+            if over:
+                refuse(tx, over)
+            else:  # new: else it had not waited
+                self._accept(tx, country, sent, is_new=True, is_free=self._renews(tx, sent))
             taken += 1
         return taken
 
@@ -165,8 +185,6 @@ class Intake:
         checks = (
             (sent.pair in charter.pairs_of(country), "pair_not_agreed"),
             (not self._directory.is_ended(sent.pair, tx), "agreement_ended"),
-            (sent.epoch in self._peppers, "unknown_epoch"),
-            (sent.schema_version == charter.schema_version, "unknown_schema"),
             (len(sent.indices) == INDEX * len(charter.slots), "wrong_size"),
         )
         return next((reason for holds, reason in checks if not holds), None)
@@ -182,40 +200,52 @@ class Intake:
 
     def _place(self, tx: Transaction, country: str, sent: Submission) -> None:
         tx.execute("DELETE FROM matcher_deferred WHERE handle = ? AND country = ?", (sent.handle, country))
-        is_new = not self._was_taken(tx, sent)
-        if not is_new or (
-            not self._others_wait(tx, country, sent.pair) and self.account.has_room(tx, country, sent.pair)
-        ):
-            self._accept(tx, country, sent, is_new=is_new)
+        is_ahead = not self._epochs.is_in_use(sent.pair, sent.epoch)
+        is_new = is_ahead or not self._was_taken(tx, sent)
+        is_free = not is_new or self._renews(tx, sent)
+        if not is_ahead and (is_free or self._has_turn(tx, country, sent.pair)):
+            self._accept(tx, country, sent, is_new=is_new, is_free=is_free)
         else:
             tx.execute(
-                "INSERT INTO matcher_deferred (handle, country, pair, item) VALUES (?, ?, ?, ?)",
-                (sent.handle, country, sent.pair, self._sealed(sent)),
+                "INSERT INTO matcher_deferred (handle, country, pair, epoch, item) VALUES (?, ?, ?, ?, ?)",
+                (sent.handle, country, sent.pair, sent.epoch, self._sealed(sent)),
             )
 
-    def _accept(self, tx: Transaction, country: str, sent: Submission, *, is_new: bool) -> None:
-        """Into the index, and, if it never was there, on the account."""
+    def _accept(self, tx: Transaction, country: str, sent: Submission, *, is_new: bool, is_free: bool) -> None:
+        """Into the index, and, if it never was there, on the account; also on the day's, if it is not free."""
         result = self._index.submit(tx, country, sent, at=self._clock.now())
         if isinstance(result, Deny):
             refuse(tx, result.reason)
             return
         if is_new:
-            self.account.spend(tx, country, sent.pair, sent.epoch)
+            self.account.spend(tx, country, sent.pair, sent.epoch, daily=not is_free)
+        digest, following = self._digests(sent)
         tx.execute(
             "INSERT INTO matcher_taken VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET next = excluded.next",
-            (_digest(self._peppers[sent.epoch], sent), sent.pair, sent.epoch, self._next_digest(sent)),
+            (digest, sent.pair, sent.epoch, following),
         )
 
-    def turn(self, tx: Transaction, epoch: int) -> bool:
+    def turn(self, tx: Transaction, pair: str, epoch: int) -> bool:
         """Put the next pepper in the present one's place, in all that was taken; False: not everything is ready.
 
         What was taken once, went, and was not said again, is forgotten: published anew it was evaluated anew.
         """
-        if not self._index.turn(tx, epoch):
+        if not self._index.turn(tx, pair, epoch):
             return False
-        tx.execute("DELETE FROM matcher_taken WHERE epoch = ? AND next IS NULL", (epoch,))
-        tx.execute("UPDATE matcher_taken SET digest = next, next = NULL WHERE epoch = ?", (epoch,))
+        place = (pair, epoch)
+        tx.execute("DELETE FROM matcher_taken WHERE pair = ? AND epoch = ? AND next IS NULL", place)
+        tx.execute("UPDATE matcher_taken SET digest = next, next = NULL WHERE pair = ? AND epoch = ?", place)
         return True
+
+    def _stands_elsewhere(self, tx: Transaction, country: str, sent: Submission) -> bool:
+        """Whether this handle has a row in another epoch, in the index or waiting."""
+        waits = self._waiting(tx, sent.handle, country)
+        known = self._index.epochs_of(tx, sent.handle) | ({waits.epoch} if waits else set())
+        return bool(known - {sent.epoch})
+
+    def _renews(self, tx: Transaction, sent: Submission) -> bool:
+        """Whether it is the first row of a later epoch than those in which its handle stands: one an epoch is free."""
+        return 0 < max(self._index.epochs_of(tx, sent.handle), default=0) < sent.epoch
 
     def _with_the_stricter(self, tx: Transaction, country: str, sent: Submission) -> Submission:
         """Said again, a row has the stricter of its grant and of those that we know, wherever it stands."""
@@ -227,18 +257,21 @@ class Intake:
         return sent.model_copy(update={"grant": grant, "grant_until": until})
 
     def _was_taken(self, tx: Transaction, sent: Submission) -> bool:
-        digest = _digest(self._peppers[sent.epoch], sent)
+        digest, _ = self._digests(sent)
         return bool(tx.execute("SELECT 1 FROM matcher_taken WHERE digest = ?", (digest,)))
 
-    def _next_digest(self, sent: Submission) -> bytes | None:
-        successor = self._successors.get(sent.epoch)
-        return _digest(successor, sent) if successor else None
+    def _digests(self, sent: Submission) -> tuple[bytes | None, bytes | None]:
+        """What stands for a row, behind its epoch's pepper and behind the one that follows; None: there is none."""
+        first, following = self._peppers.current(sent.pair, sent.epoch), self._peppers.successor(sent.pair, sent.epoch)
+        return _digest(first, sent) if first else None, _digest(following, sent) if following else None
 
-    @staticmethod
-    def _others_wait(tx: Transaction, country: str, pair: str) -> bool:
-        return bool(
-            tx.execute("SELECT 1 FROM matcher_deferred WHERE country = ? AND pair = ? LIMIT 1", (country, pair))
+    def _has_turn(self, tx: Transaction, country: str, pair: str) -> bool:
+        """Whether today has room for one more, and no other could take it that waits."""
+        others = tx.execute(
+            "SELECT 1 FROM matcher_deferred WHERE country = ? AND pair = ? AND epoch <= ? LIMIT 1",
+            (country, pair, self._epochs.newest(pair)),
         )
+        return not others and self.account.has_room(tx, country, pair)
 
     def _waiting(self, tx: Transaction, handle: str, country: str) -> Submission | None:
         rows = tx.execute("SELECT item FROM matcher_deferred WHERE handle = ? AND country = ?", (handle, country))

@@ -1,4 +1,6 @@
-"""One round of the matcher: read, look for company, decide, tick, send. It can be killed between any two lines.
+"""One round of the matcher: read, look for company, decide, drop what is retired, tick, send.
+
+It can be killed between any two lines.
 
 What it knows of a match nobody may learn from it before both sides know: so its envelopes leave at every tick, all of
 one size, and nothing it counts, logs or shows depends on a match that was not told.
@@ -11,7 +13,7 @@ from events.charter import Charter, Topic
 from events.clock import Clock
 from events.database import Database, Transaction
 from events.envelope import Header
-from events.messages import Body, GrantChanged, MatchEnded, Outline, Revocation, Submission
+from events.messages import Body, EpochClosed, GrantChanged, MatchEnded, Outline, Revocation, Submission
 from events.post import Fill, Post, PostStatus
 from events.stream import Stream
 from keys import seal
@@ -21,14 +23,17 @@ from matching import found
 from matching.found import Ending
 from matching.index import Index
 from matching.policy import Deny
-from services.matcher import account, endings, intake, notices, statistics
+from services.matcher import account, endings, epochs, intake, notices, statistics
 from services.matcher.endings import Endings
+from services.matcher.epochs import Epochs
 from services.matcher.intake import Intake
-from services.matcher.peppers import Peppers
+from services.matcher.peppers import Peppers, Place
 from services.matcher.telling import Telling
 
 _CLOCK: Final = "CREATE TABLE IF NOT EXISTS matcher_clock (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
-_TABLES: Final = (*intake.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, *endings.TABLES, _CLOCK)
+_TABLES: Final = (
+    *intake.TABLES, *epochs.TABLES, *account.TABLES, *notices.TABLES, *statistics.TABLES, *endings.TABLES, _CLOCK,
+)  # fmt: skip
 _VALUES_AT_ONCE: Final = 500
 """Changed values that are looked at in one transaction."""
 _DEFERRED_KEY: Final = "deferred"
@@ -58,14 +63,22 @@ class Matcher:
             me=me, charter=charter, charter_digest=digest, ring=ring, database=database, stream=stream, clock=clock
         )
         self._peppers = Peppers(me, ring=ring, database=database, clock=clock, token=pepper)
-        self._index = Index(database, self._peppers.current, charter.slots, successors=self._peppers.successors)
+        self._index = Index(database, self._peppers.current, charter.slots, successor=self._peppers.successor)
+        self._epochs = Epochs(
+            charter,
+            directory=self._post.directory,
+            peppers=self._peppers,
+            index=self._index,
+            database=database,
+            clock=clock,
+        )
         store_key = _kept(ring, "store", _DEFERRED_KEY, clock)
         self._intake = Intake(
             charter,
             index=self._index,
             directory=self._post.directory,
-            peppers=self._peppers.current,
-            successors=self._peppers.successors,
+            epochs=self._epochs,
+            peppers=self._peppers,
             store_key=store_key,
             clock=clock,
         )
@@ -79,7 +92,7 @@ class Matcher:
 
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on its state can be read. Raises TokenUnavailable."""
-        self._peppers.open(self.charter.matching_epoch)
+        self._peppers.open((pair, self.charter.matching_epoch) for pair in self.charter.pairs)
         self._index.create()
         self.database.create(_TABLES)
         self._post.create()
@@ -94,6 +107,7 @@ class Matcher:
         self._refill()
         done = self._receive()
         done += self.endings.step()
+        done += self._epochs.step()
         done += self._take_waiting()
         done += self._look()
         done += self._change_pepper()
@@ -125,6 +139,9 @@ class Matcher:
                     _pass_on(tx, self._intake.revoke(tx, header.writer, header.epoch, item))
                 case MatchEnded():
                     self._end(tx, header.writer, item)
+                case EpochClosed():
+                    if not self._epochs.close(tx, header.writer, item):
+                        intake.refuse(tx, "pair_not_agreed")
 
     def _end(self, tx: Transaction, country: str, item: MatchEnded) -> None:
         noted = found.end(tx, country, item, tick=self.charter.tick_at(self.clock.now()))
@@ -165,28 +182,32 @@ class Matcher:
 
     def _change_pepper(self) -> bool:
         """Begin what a custodian has asked for; or end it, once every row stands behind the next pepper too."""
-        epoch = self.charter.matching_epoch
         with self.database.reading() as tx:
             is_asked = rotations.asked(tx, "pepper") is not None
         if is_asked:
-            self._begin_next_pepper(epoch)
-        if epoch not in self._peppers.successors or not self._to_turn:
+            self._begin_next_peppers()
+        if not self._peppers.changing or not self._to_turn:
             return is_asked
+        turned = [self._turn(place) for place in self._peppers.changing]
+        self._to_turn = False
+        return is_asked or any(turned)
+
+    def _turn(self, place: Place) -> bool:
         with self.database.transaction() as tx:
-            turned = self._intake.turn(tx, epoch)
+            turned = self._intake.turn(tx, *place)
             if turned:
-                self._peppers.turned(tx, epoch)
+                self._peppers.turned(tx, place)
         if turned:
             self._peppers.reload()
-        self._to_turn = False
-        return is_asked or turned
+        return turned
 
-    def _begin_next_pepper(self, epoch: int) -> None:
-        """Under way already, it is not begun anew."""
-        made = None if epoch in self._peppers.successors else self._peppers.prepare(epoch)
+    def _begin_next_peppers(self) -> None:
+        """Of every epoch in use. Under way already, it is not begun anew."""
+        made = [self._peppers.prepare(place) for place in self._peppers.places if place not in self._peppers.changing]
         with self.database.transaction() as tx:
+            for one in made:
+                self._peppers.follow(tx, one)
             if made:
-                self._peppers.follow(tx, made)
                 self._post.ask_anew(tx, "linkage")
             rotations.done(tx, "pepper")
         self._peppers.reload()

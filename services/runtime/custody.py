@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, FastAPI, Response
 from markupsafe import Markup
 
-from events import endings, generations, introductions
+from events import endings, epochs, generations, introductions
 from events.base import Actor, Role
 from events.charter import Charter
 from events.database import Transaction
@@ -60,6 +60,7 @@ class KeyReport:
 
 def told_to(tx: Transaction, charter: Charter) -> Told:
     """What this party's database has of `keys.*`."""
+    in_force = {pair: epochs.in_force(tx, charter, pair) for pair in charter.pairs}
     introduced = introductions.listed(tx)
     places = {(i.pair, i.epoch) for i in introduced}
     active = {place: generations.active(tx, *place, len(charter.holders_of(place[0]))) for place in places}
@@ -72,6 +73,7 @@ def told_to(tx: Transaction, charter: Charter) -> Told:
         introductions=introduced,
         ended=frozenset(endings.ended(tx, charter)),
         active={place: generation for place, generation in active.items() if generation is not None},
+        in_force={pair: epoch.number for pair, epoch in in_force.items() if epoch},
         evaluations=[
             Evaluations(holder, pair, epoch, sum(t.count for t in of))
             for (holder, pair, epoch), of in _by_place(totals_in(tx)).items()
@@ -148,8 +150,8 @@ def _counts(tx: Transaction, charter: Charter, party: str, store_keys: Sequence[
         counts["store", "deferred"] = (count("SELECT COUNT(*) FROM matcher_deferred"), "waiting rows")
         for state, column in (("current", "peppered"), ("next", "next")):
             rows = tx.execute(
-                f"SELECT p.name, COUNT(s.{column}) FROM matcher_peppers p LEFT JOIN slots s ON s.epoch = p.epoch"  # noqa: S608  our own words
-                " WHERE p.state = ? GROUP BY p.name", (state,),
+                f"SELECT p.name, COUNT(s.{column}) FROM matcher_peppers p LEFT JOIN slots s"  # noqa: S608  our own words
+                " ON s.pair = p.pair AND s.epoch = p.epoch WHERE p.state = ? GROUP BY p.name", (state,),
             )
             counts |= {("pepper", name): (int(n), "indices") for name, n in rows}
     if kind == "country":

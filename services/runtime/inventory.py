@@ -5,8 +5,8 @@ shares), and, at home, from the party's own ring, whose word on states goes befo
 
     condition   ok | due, its last tenth has begun | overdue | over, nothing more is done with it
     periods     those of docs/protocol.md: signing 1 year, sealing the charter's days, shares the charter's days for
-                each generation and a year or 2^30 evaluations for each epoch, keys that wrap others 1 year, the
-                pepper a year, as its epoch
+                each generation, and others or 2^30 evaluations for each epoch, keys that wrap others 1 year, a pepper
+                as its epoch
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,13 @@ from typing import Any, Final, Literal
 
 from events.charter import Charter, Party, SigningKey, own_holders
 from events.introductions import Introduction
+from keys.epochs import MOST_EVALUATIONS, State, state_of
 from keys.ring import KeyVersion
 
 Condition = Literal["ok", "due", "overdue", "over"]
 YEAR: Final = timedelta(days=365)
 _NAMED: Final = frozenset({"outbox", "deferred"})
 """Keys with a use of their own (events.outbox, services.matcher), which are no older versions of the primary one."""
-MOST_EVALUATIONS: Final = 1 << 30
-"""Under one epoch of a pair's key."""
 _RING_PERIODS: Final[Mapping[str, timedelta]] = {
     "signing": YEAR, "store": YEAR, "data": YEAR, "pepper": YEAR,
 }  # fmt: skip
@@ -86,6 +85,8 @@ class Told:
     introductions: Sequence[Introduction] = ()
     active: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(pair, epoch) -> the generation that tokens are made under; of others, the newest that was introduced."""
+    in_force: Mapping[str, int] = field(default_factory=dict)
+    """Pair -> the epoch that tokens are made in."""
     ended: frozenset[str] = frozenset()
     """Pairs whose agreement is over."""
     evaluations: Sequence[Evaluations] = ()
@@ -113,6 +114,10 @@ def inventory(charter: Charter, told: Told, home: Home | None, now: datetime) ->
         for row in _of_ring(home, charter, now):
             place = (row.party, row.purpose, row.id)
             rows[place] = _joined(rows.get(place), row)
+        for name in _epochs_destroyed(home):
+            place = (home.party, "pair key", name)
+            if place in rows:
+                rows[place] = replace(rows[place], state="destroyed", condition="over", due_at=None)
     return tuple(sorted(rows.values(), key=lambda row: (row.party, row.purpose, row.version, row.id)))
 
 
@@ -135,10 +140,16 @@ def _public(charter: Charter, told: Told, now: datetime) -> list[KeyRow]:
         by_party.setdefault(known.party, []).append(known)
     rows += [_sealing(charter, key, v, now) for of in by_party.values() for v, key in enumerate(of, start=1)]
     active = {**_newest(told.introductions), **told.active}
-    rows += [_over(_share(i, active[i.pair, i.epoch], charter, now), i, told) for i in told.introductions]
+    rows += [
+        _over(_share(i, told.in_force.get(i.pair), active[i.pair, i.epoch], charter, now), i, told)
+        for i in told.introductions
+    ]
     first = {(i.holder, i.pair, i.epoch): i for i in sorted(told.introductions, key=lambda i: -i.generation)}
     counts = {(e.holder, e.pair, e.epoch): e.count for e in told.evaluations}
-    return rows + [_over(_pair_key(i, counts.get(place, 0), charter, now), i, told) for place, i in first.items()]
+    return rows + [
+        _over(_pair_key(i, told.in_force.get(i.pair), counts.get(place, 0), charter, now), i, told)
+        for place, i in first.items()
+    ]
 
 
 def _over(row: KeyRow, i: Introduction, told: Told) -> KeyRow:
@@ -186,12 +197,14 @@ def _sealing(charter: Charter, key: SealingKeyKnown, version: int, now: datetime
     )  # fmt: skip
 
 
-def _share(i: Introduction, active: int, charter: Charter, now: datetime) -> KeyRow:
+def _share(i: Introduction, in_force: int | None, active: int, charter: Charter, now: datetime) -> KeyRow:
     """A newer one than the active is not in force yet: its refresh waits for the other holder, or was given up."""
     is_outside = i.holder not in own_holders(i.pair)  # it takes no part in refreshes
-    period = YEAR if is_outside else timedelta(days=charter.refresh_days)
-    is_former = (i.generation < active and not is_outside) or i.epoch != charter.matching_epoch
-    state = "former" if is_former else "to come" if i.generation > active else "active"
+    period = timedelta(days=charter.renew_days if is_outside else charter.refresh_days)
+    of_epoch = _state_of(i, in_force)
+    is_former = (i.generation < active and not is_outside) or of_epoch == "DRAINING"
+    is_to_come = i.generation > active or of_epoch == "PREPARED"
+    state = "former" if is_former else "to come" if is_to_come else "active"
     condition = "over" if is_former else condition_of(i.sealed_at, i.sealed_at + period, now)
     return _row(
         i.holder, "share", f"{i.pair}/{i.epoch}/{i.generation}", i.generation, "ristretto255",
@@ -200,18 +213,26 @@ def _share(i: Introduction, active: int, charter: Charter, now: datetime) -> Key
     )  # fmt: skip
 
 
+def _state_of(i: Introduction, in_force: int | None) -> State:
+    """Of its epoch: what is over is not told on `keys.*`."""
+    return state_of(i.epoch, in_force)
+
+
 def _by(i: Introduction) -> str:
     return f"signing key {i.key_id}" if i.key_id else "its signing key, on keys.*"
 
 
-def _pair_key(first: Introduction, count: int, charter: Charter, now: datetime) -> KeyRow:
-    is_current = first.epoch == charter.matching_epoch
-    condition = condition_of(first.sealed_at, first.sealed_at + YEAR, now) if is_current else "over"
+def _pair_key(first: Introduction, in_force: int | None, count: int, charter: Charter, now: datetime) -> KeyRow:
+    of_epoch, period = _state_of(first, in_force), timedelta(days=charter.renew_days)
+    is_current = of_epoch == "ACTIVE"
+    condition: Condition = "ok" if of_epoch == "PREPARED" else "over"
+    if is_current:
+        condition = condition_of(first.sealed_at, first.sealed_at + period, now)
     if is_current and condition != "overdue" and count * 10 >= MOST_EVALUATIONS * 9:
         condition = "overdue" if count >= MOST_EVALUATIONS else "due"
     row = _row(
         first.holder, "pair key", f"{first.pair}/{first.epoch}", first.epoch, "ristretto255",
-        "active" if is_current else "former", first.sealed_at, now, period=YEAR, condition=condition,
+        of_epoch.lower(), first.sealed_at, now, period=period, condition=condition,
         authorised_by=_by(first), known_from="keys.*",
     )  # fmt: skip
     return replace(row, under=count, counted="evaluations")
@@ -236,7 +257,9 @@ def _kept(home: Home, of_purpose: Sequence[KeyVersion], number: int, charter: Ch
     if key.purpose == "signing" and key.valid_until is not None:
         period = key.valid_until - key.valid_from
     alive = [one for one in of_purpose if one.state != "destroyed"]
-    is_current = key.state == "primary" or key.id in _NAMED or (key in alive[-1:] and not _has_primary(alive))
+    # Epochs of several pairs have a pepper each, side by side.
+    is_newest = key in (alive if key.purpose == "pepper" else alive[-1:]) and not _has_primary(alive)
+    is_current = key.state == "primary" or key.id in _NAMED or is_newest
     condition = _condition_at_home(key, period if is_current else None, charter, now)
     row = _row(
         home.party, key.purpose, key.id, number + 1, key.algorithm, key.state, key.valid_from, now,
@@ -246,6 +269,15 @@ def _kept(home: Home, of_purpose: Sequence[KeyVersion], number: int, charter: Ch
     counts = home.counts
     count = counts.get((key.purpose, key.id)) or (counts.get((key.purpose, None)) if alive == [key] else None)
     return replace(row, under=count[0], counted=count[1]) if count else row
+
+
+def _epochs_destroyed(home: Home) -> set[str]:
+    """Pair and epoch of those whose shares are all destroyed at home."""
+    states: dict[str, set[str]] = {}
+    for version in home.versions:
+        if version.purpose == "share":
+            states.setdefault(version.id.rpartition("/")[0], set()).add(version.state)
+    return {name for name, found in states.items() if found == {"destroyed"}}
 
 
 def _has_primary(versions: Sequence[KeyVersion]) -> bool:

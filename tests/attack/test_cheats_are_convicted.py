@@ -68,12 +68,12 @@ def with_share(swap, *, for_whom=("KH", "TH")):
 
     def begin(region, monkeypatch):
         holder = region.holders["TH"]
-        answer, own, old = holder._evaluate, holder.shares.of, holder.shares.of(PAIR, 0)
+        answer, own, old = holder._evaluate, holder.shares.of, holder.shares.of(PAIR, 1, 0)
 
         def evaluate(request, asked):
             with monkeypatch.context() as patch:
                 if request.country in for_whom:
-                    patch.setattr(holder.shares, "of", lambda pair, generation: swap(own(pair, generation), old))
+                    patch.setattr(holder.shares, "of", lambda *place: swap(own(*place), old))
                 answer(request, asked)
 
         monkeypatch.setattr(holder, "_evaluate", evaluate)

@@ -108,7 +108,7 @@ def found_without_the_pepper(region, made, stolen):
 
 
 def found_with_the_pepper(region, made, stolen):
-    pepper, values = region.ring("matcher").secret("pepper", "matcher/pepper/1"), set(stolen)
+    pepper, values = region.ring("matcher").secret("pepper", "matcher/pepper/KH-TH/1"), set(stolen)
     return whom(region, {one for one, index in made.items() if hmac.digest(pepper, index, sha256) in values})
 
 

@@ -246,7 +246,7 @@ def refuses(region, right):
 
 
 def test_a_refusal_against_charter_and_request_convicts(region, refuses):
-    for reason in ("not_your_pair", "unknown_epoch", "bad_element", "over_quota"):
+    for reason in ("not_your_pair", "bad_element", "over_quota"):
         verdict = judge(refuses(reason), Region((region.charter,), region.digest))
         assert verdict.charge == "false_refusal"
         assert f"TH.holder refused KH (batch {refuses(reason).request.batch}): {reason}" in verdict.sentence
@@ -256,9 +256,9 @@ def test_a_refusal_that_may_be_true_convicts_nobody(region, refuses):
     over = region.charter.quota_per_day + 1
     honest = [
         refuses("over_quota", region.clock.now()), refuses("unknown_generation"), refuses("bad_size"),
-        refuses("not_your_pair", pair="KH-LA"), refuses("unknown_epoch", epoch=2),
+        refuses("not_your_pair", pair="KH-LA"), refuses("unknown_epoch", epoch=2), refuses("unknown_epoch"),
         refuses("bad_element", n=1, blinded=group.IDENTITY), refuses("bad_element", n=1, blinded=b"\xff" * 32),
-        refuses("over_quota", blinded=bytes(32) * over, n=over),
+        refuses("over_quota", blinded=bytes(32) * over, n=over), refuses("over_quota", purpose="rotation"),
     ]
     assert [charge(region, evidence) for evidence in honest] == [None] * len(honest)
 
@@ -266,8 +266,7 @@ def test_a_refusal_that_may_be_true_convicts_nobody(region, refuses):
 def test_a_refusal_that_is_true_under_one_version_of_the_charter_convicts_nobody(region, refuses):
     """Nothing that is signed tells by which of them the holder went."""
     for reason, changes in (
-        ("not_your_pair", {"pairs": ("KH-LA", "LA-TH")}), ("unknown_epoch", {"matching_epoch": 2}),
-        ("over_quota", {"quota_per_day": 1}),
+        ("not_your_pair", {"pairs": ("KH-LA", "LA-TH")}), ("over_quota", {"quota_per_day": 1}),
     ):
         other = region.charter.model_copy(update={"version": 2, **changes})
         assert charge(region, refuses(reason)) == "false_refusal"

@@ -42,7 +42,7 @@ def test_undisturbed_a_change_under_traffic_comes_to_what_it_should(undisturbed)
     assert undisturbed == {
         "matches": BOTH,
         "told": {"KH": len(PEOPLE), "TH": len(PEOPLE)},
-        "peppers": {"matcher/pepper/1": "destroyed", "matcher/pepper/1.2": "current, kept"},
+        "peppers": {"matcher/pepper/KH-TH/1": "destroyed", "matcher/pepper/KH-TH/1.2": "current, kept"},
         "sealing": ["primary"],
         "accepted": [("KH", slots), ("TH", slots)],
         "refused": set(),

@@ -158,7 +158,7 @@ def test_with_cover_every_request_has_one_size_before_during_and_after_a_refresh
 
 
 def test_a_stale_generation_answered_as_the_new_one_is_named_and_kept_as_evidence(region, monkeypatch):
-    old = region.holders["TH"].shares.of(PAIR, 0)
+    old = region.holders["TH"].shares.of(PAIR, 1, 0)
     begin(region)
     region.tick(3)
     honest = shares.evaluate

@@ -46,7 +46,7 @@ def test_undisturbed_a_renewal_under_traffic_comes_to_what_it_should(undisturbed
     assert undisturbed == {
         "matches": BOTH,
         "told": {"KH": len(PEOPLE), "TH": len(PEOPLE)},
-        "peppers": {"matcher/pepper/1": "current, kept"},
+        "peppers": {"matcher/pepper/KH-TH/1": "current, kept"},
         "sealing": ["active", "primary"],
         "accepted": [("KH", slots), ("TH", slots)],
         "refused": set(),

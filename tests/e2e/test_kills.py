@@ -1,12 +1,14 @@
 """Parties killed without warning in the middle of the work, and started again: nobody notices it in the result."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
-from commands import until
+from commands import run, until
 
 from services.demo.people import invent
 from services.demo.run import in_all
@@ -133,6 +135,36 @@ def test_a_country_node_killed_half_way_costs_no_match_and_adds_none(world, undi
         half_way(running)
         running.kill("TH")
         start_again(running, "TH")
+        assert finished(running) == undisturbed
+
+
+def renewed(running: Running, folder: Path, holder: str) -> dict[str, object]:
+    """`samaki keys renew`, as this holder's custodian gives it."""
+    region = running.region
+    words = ("--pair", "KH-TH", "--reason", "compromise", "--home", region.home(holder), "--json")
+    done = run("keys", "renew", *words, "--token-file", region.token_file(holder, "custodian"), folder=folder)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["renewals"]
+    return row
+
+
+def test_a_key_that_is_renewed_half_way_while_holder_and_node_are_killed_costs_no_match_and_adds_none(
+    world, undisturbed, tmp_path
+):
+    with at_work(world) as running, ThreadPoolExecutor(2) as pool:
+        half_way(running)
+        commands = [pool.submit(renewed, running, tmp_path, holder) for holder in ("KH.holder", "TH.holder")]
+        officers = running.officers
+        running.wait(lambda: officers.status("KH")["renewing"], "the replay", PATIENCE)
+        for party in ("KH", "LA.holder"):
+            running.kill(party)
+            start_again(running, party)
+        assert [(c.result()["epoch"], c.result()["state"]) for c in commands] == [(2, "rest")] * 2
+        assert finished(running) == undisturbed
+        for country in ("KH", "TH"):
+            running.wait(lambda cc=country: not officers.status(cc)["renewing"], "the end of the replay", PATIENCE)
+        peppers = running.region.home("matcher") / "ring.json"
+        running.wait(lambda: "destroyed" in peppers.read_text(), "the end of the former pepper", PATIENCE)
         assert finished(running) == undisturbed
 
 

@@ -92,7 +92,7 @@ class Traffic(RuleBasedStateMachine):
             for holder in COUNTRIES:
                 (progress,) = region.holders[holder].refreshes.progress()
                 assert progress.state == "rest"
-                assert region.holders[holder].shares.generations(PAIR) == {progress.generation}
+                assert region.holders[holder].shares.generations(PAIR, 1) == {progress.generation}
                 answers = [item for cc in COUNTRIES for item in region.items(f"evaluated.{holder}.{cc}")]
                 assert not [item for item in answers if isinstance(item, EvaluationRefused)]
         finally:

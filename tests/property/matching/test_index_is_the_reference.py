@@ -25,8 +25,9 @@ SUBMIT = st.tuples(
     st.sampled_from([1, 1, 1, 2]), VALUES,
 )
 REVOKE = st.tuples(st.just("revoke"), HANDLES, COUNTRIES)
+RETIRE = st.tuples(st.just("retire"), st.sampled_from(["KH-TH", "KH-VN"]))
 LOOK = st.tuples(st.just("look"), st.integers(1, 5))
-STEPS = st.lists(SUBMIT | SUBMIT | SUBMIT | REVOKE | LOOK, min_size=5, max_size=60)
+STEPS = st.lists(SUBMIT | SUBMIT | SUBMIT | SUBMIT | REVOKE | LOOK | RETIRE, min_size=5, max_size=60)
 
 
 def index_of(value):
@@ -34,7 +35,7 @@ def index_of(value):
 
 
 class Model:
-    """The rules said plainly: what lives, by handle."""
+    """The rules said plainly: what lives, by handle and epoch."""
 
     def __init__(self):
         self.owner, self.live = {}, {}
@@ -42,14 +43,18 @@ class Model:
     def submit(self, handle, country, pair, epoch, values):
         if country not in pair.split("-") or self.owner.setdefault(handle, (country, pair)) != (country, pair):
             return False
-        self.live[handle] = engine.Row(handle, country, pair, epoch, SLOTS, tuple(index_of(v) for v in values))
+        row = engine.Row(handle, country, pair, epoch, SLOTS, tuple(index_of(v) for v in values))
+        self.live[handle, epoch] = row
         return True
 
     def revoke(self, handle, country):
         if self.owner.get(handle, (None, None))[0] != country:
             return False
-        self.live.pop(handle, None)
+        self.live = {place: row for place, row in self.live.items() if place[0] != handle}
         return True
+
+    def retire(self, pair, epoch):
+        self.live = {place: row for place, row in self.live.items() if (row.pair, row.epoch) != (pair, epoch)}
 
 
 def hex_handle(number):
@@ -63,13 +68,20 @@ def country_of(number, given, pair="KH-TH"):
 
 def share_a_raising_value(model, first, second):
     """Both live, as they are now: at no time is a side told of what was withdrawn or corrected."""
-    common = model.live[first].slots().keys() & model.live[second].slots().keys()
-    return any(recipe in CAPS for recipe, _ in common)
+    both = [epoch for epoch in PEPPERS if (first, epoch) in model.live and (second, epoch) in model.live]
+    common = (model.live[first, e].slots().keys() & model.live[second, e].slots().keys() for e in both)
+    return any(recipe in CAPS for shared in common for recipe, _ in shared)
 
 
 def step(index, tx, model, kind, *given):
     if kind == "look":
         index.company(tx, at=NOW, tick=1, limit=given[0])
+        return
+    if kind == "retire":
+        after = ""
+        while after is not None:
+            after = index.retire(tx, given[0], 1, after=after, limit=2)
+        model.retire(given[0], 1)
         return
     handle = hex_handle(given[0])
     if kind == "revoke":
@@ -91,7 +103,7 @@ def step(index, tx, model, kind, *given):
 @given(STEPS)
 def test_any_interleaving_ends_where_the_reference_ends(steps):
     database = open_database("sqlite:///:memory:")
-    index, model = Index(database, PEPPERS, SLOTS, CAPS), Model()
+    index, model = Index(database, lambda _pair, epoch: PEPPERS[epoch], SLOTS, CAPS), Model()
     index.create()
     for one in steps:
         with database.transaction() as tx:

@@ -215,9 +215,9 @@ def test_what_the_ceremonies_print_and_pass_on_has_no_secret_in_it(ceremony):
 
     rings = [(path, ceremony.folder / f"{path.name[:2]}-{path.stem[-1]}.kek") for path in ceremony.folder.glob("*/*.key")]
     rings += [(home / "ring.json", home / "kek") for home in ceremony.folder.iterdir() if (home / "ring.json").exists()]
-    secrets = [v.secret for path, kek in rings for p in ("root", "signing", "store", "search", "pepper")
+    secrets = [v.secret for path, kek in rings for p in ("root", "signing", "store", "search")
                for v in open_ring(path, FileSource(kek))[0].versions(p)]  # fmt: skip
-    assert len(secrets) == 6 + 5 + 5 + 2 + 1
+    assert len(secrets) == 6 + 5 + 5 + 2
     public = [path for path in ceremony.folder.rglob("*.json") if path.name != "ring.json"]
     passed_on = ceremony.said + "".join(path.read_text() for path in public)
     assert founded in public

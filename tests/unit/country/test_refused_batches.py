@@ -112,7 +112,7 @@ def refuses(monkeypatch, holder: str, **fields) -> None:
 @pytest.mark.parametrize(
     ("reason", "convicts_of"),
     [
-        ("bad_element", "false_refusal"), ("unknown_epoch", "false_refusal"), ("not_your_pair", "false_refusal"),
+        ("bad_element", "false_refusal"), ("not_your_pair", "false_refusal"),
         ("over_quota", "false_refusal"), ("bad_size", None),
     ],
 )
@@ -129,9 +129,12 @@ def test_a_refusal_that_no_waiting_mends_stops_the_pair_and_convicts_where_it_is
     assert charge(record, region) == convicts_of
 
 
-def test_a_holder_that_denies_the_generation_in_force_is_asked_once_a_tick_and_stopped_in_a_day(region, node, monkeypatch):
+@pytest.mark.parametrize("reason", ["unknown_generation", "unknown_epoch"])
+def test_a_holder_that_denies_the_key_in_force_is_asked_once_a_tick_and_stopped_in_a_day(
+    region, node, monkeypatch, reason
+):
     """It may know of a newer one, of which we have not heard; or it does not mean to answer."""
-    refuses(monkeypatch, "TH.holder", reason="unknown_generation", sentence="Gone.")
+    refuses(monkeypatch, "TH.holder", reason=reason, sentence="Gone.")
     region.publish("KH", person("A"))
     before = len(asked(region, "KH", "TH"))
     region.settle()
@@ -142,7 +145,7 @@ def test_a_holder_that_denies_the_generation_in_force_is_asked_once_a_tick_and_s
     region.tick(2)
     assert waits(region)["KH-TH"] == "TH.holder is stopped: It refused one batch 5 times in a day."
     (record,) = node.evaluations.evidence()
-    assert record["answer"]["reason"] == "unknown_generation"
+    assert record["answer"]["reason"] == reason
     assert charge(record, region) is None
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from keys import refresh as part
 from services import cli
 from services.country import client
-from services.custodian import refresh
+from services.custodian import steps
 from services.keyholder import main
 from services.keyholder.settings import KeyHolderSettings
 from services.runtime.logs import silent
@@ -53,7 +53,7 @@ def samaki(region, monkeypatch, capsys):
         region.tick()
 
     monkeypatch.setattr(client.httpx, "Client", connect)
-    monkeypatch.setattr(refresh.time, "sleep", pause)
+    monkeypatch.setattr(steps.time, "sleep", pause)
 
     def run(*arguments, staff="custodian"):
         token = region.region.token_file(HOLDER, staff)
@@ -72,8 +72,8 @@ def test_one_pair_is_refreshed_and_the_command_ends_when_the_former_share_is_gon
     code, out, err = samaki("--pair", "KH-TH", "--url", "http://127.0.0.1:8001")
     assert (code, out) == (0, "KH-TH: generation 1 is in force; the former share is destroyed.\n")
     assert "KH-TH" in err
-    assert region.holders["KH"].shares.generations("KH-TH") == {1}
-    assert region.holders["KH"].shares.generations("KH-VN") == {0}
+    assert region.holders["KH"].shares.generations("KH-TH", 1) == {1}
+    assert region.holders["KH"].shares.generations("KH-VN", 1) == {0}
 
 
 def test_all_pairs_of_the_holder_in_the_home_folder_as_json(region, samaki):

@@ -176,7 +176,7 @@ def test_the_matcher_changes_its_pepper_while_the_command_shows_how_far_it_is(ke
     }  # fmt: skip
     with keys.running("matcher"):
         said = keys.rotate("pepper", "matcher", pause=region.tick)
-    assert (said["state"], said["key"], said["place"]) == ("done", "matcher/pepper/1.2", "ring")
+    assert (said["state"], said["key"], said["place"]) == ("done", "matcher/pepper/KH-TH/1.2", "ring")
     assert [v.state for v in keys.ring("matcher").versions("pepper")] == ["destroyed", "active"]
 
 

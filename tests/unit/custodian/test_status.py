@@ -71,7 +71,7 @@ def test_a_country_at_home_sees_how_much_stands_under_its_keys(region, capsys):
 
 def test_the_matcher_at_home_sees_how_many_indices_stand_behind_each_pepper(region, capsys):
     own = keys_of(printed(capsys, region.region.home("matcher"), region.region.charter_file), "matcher")
-    assert (own["pepper matcher/pepper/1"]["under"], own["pepper matcher/pepper/1"]["counted"]) == (5, "indices")
+    assert (own["pepper matcher/pepper/KH-TH/1"]["under"], own["pepper matcher/pepper/KH-TH/1"]["counted"]) == (5, "indices")
 
 
 @pytest.mark.parametrize("party", ["KH", "TH.holder"])

@@ -114,7 +114,7 @@ def test_only_a_holder_introduces_its_share(region, directory, writer, holder, c
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("place", [{"epoch": 2}, {"epoch": 0}, {"generation": 64}, {"generation": 2**40}], ids=str)
+@pytest.mark.parametrize("place", [{"epoch": 2}, {"epoch": 0}, {"epoch": 2**40}, {"generation": 64}, {"generation": 2**40}], ids=str)
 def test_a_share_of_an_epoch_or_generation_that_is_not_there_fills_nothing(region, directory, place):
     with pytest.raises(Refused) as refused:
         learn(directory, "KH.holder", share(region, **place))
@@ -148,7 +148,7 @@ def with_tx(made, like):
 
 @pytest.mark.parametrize(
     "change, code",
-    [({"epoch": 0}, "no_such_epoch"), ({"epoch": 2}, "no_such_epoch"), ({"country": "VN"}, "not_of_the_pair")],
+    [({"epoch": 0}, "no_such_epoch"), ({"epoch": 65}, "no_such_epoch"), ({"country": "VN"}, "not_of_the_pair")],
     ids=str,
 )
 def test_totals_of_another_epoch_or_country_fill_nothing(region, directory, change, code):

@@ -16,6 +16,10 @@ LATER = NOW + timedelta(days=90)
 PEPPER = SecretPepper(b"p" * 32)
 
 
+def pepper(_pair, epoch):
+    return {1: PEPPER, 2: SecretPepper(b"q" * 32)}.get(epoch)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request):
     if request.param == "sqlite":
@@ -32,7 +36,7 @@ def database(request):
 
 @pytest.fixture
 def index(database):
-    made = Index(database, {1: PEPPER, 2: SecretPepper(b"q" * 32)}, SLOTS)
+    made = Index(database, pepper, SLOTS)
     made.create()
     return made
 
@@ -286,7 +290,7 @@ def test_a_match_that_goes_on_standing_keeps_the_tick_of_its_finding(database, i
 
 
 def test_a_hot_value_raises_nothing_is_counted_and_cools_down(database):
-    index = Index(database, {1: PEPPER}, SLOTS, caps={"DOC": 2, "FULL": 2})
+    index = Index(database, pepper, SLOTS, caps={"DOC": 2, "FULL": 2})
     index.create()
     for country, name in (("KH", "a"), ("TH", "b")):
         submit(database, index, country, submission(name, "d", "", "", "", ""))
@@ -305,7 +309,7 @@ def test_a_hot_value_raises_nothing_is_counted_and_cools_down(database):
 
 
 def test_a_handle_that_holds_a_value_twice_is_one_holder(database):
-    index = Index(database, {1: PEPPER}, SLOTS, caps={"DOC": 2, "FULL": 2})
+    index = Index(database, pepper, SLOTS, caps={"DOC": 2, "FULL": 2})
     index.create()
     submit(database, index, "KH", submission("a", "", "f", "f", "", ""))
     submit(database, index, "TH", submission("b", "", "f", "f", "", ""))
@@ -333,12 +337,12 @@ def test_a_crash_between_insertion_and_looking_loses_nothing(tmp_path):
     dsn = f"sqlite:///{tmp_path / 'matcher.db'}"
     for country, name in (("KH", "a"), ("TH", "b")):
         opened = open_database(dsn)
-        index = Index(opened, {1: PEPPER}, SLOTS)
+        index = Index(opened, pepper, SLOTS)
         index.create()
         submit(opened, index, country, submission(name, "d", "", "", "", ""))
         opened.close()
     opened = open_database(dsn)
-    index = Index(opened, {1: PEPPER}, SLOTS)
+    index = Index(opened, pepper, SLOTS)
 
     def crash_while_looking():
         with opened.transaction() as tx:

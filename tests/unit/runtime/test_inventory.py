@@ -26,6 +26,7 @@ HOLDER = "TH.holder"
 
 
 NOTHING = Told()
+FIRST = {"KH-TH": 1}
 
 
 def days(number: float) -> timedelta:
@@ -86,7 +87,7 @@ def test_an_older_signing_key_and_a_retired_one_want_nothing_more(charter):
 
 @pytest.mark.parametrize(("after", "condition"), [(26, "ok"), (28, "due"), (30, "overdue")])
 def test_a_share_is_to_be_refreshed_each_month(charter, after, condition):
-    told = Told(introductions=[introduced()])
+    told = Told(introductions=[introduced()], in_force=FIRST)
     row = rows(charter, at=START + days(after), told=told)[HOLDER, "share", "KH-TH/1/0"]
     assert (row.condition, row.period_days, row.authorised_by) == (condition, 30, "signing key TH.holder-1")
 
@@ -100,14 +101,14 @@ def test_a_refreshed_share_is_over_and_the_pairs_key_keeps_its_age(charter):
 
 
 def test_a_share_whose_refresh_is_not_finished_is_to_come_and_the_former_one_stays_active_and_falls_due(charter):
-    told = Told(introductions=[introduced(), introduced(1, START + days(27))], active={("KH-TH", 1): 0})
+    told = Told(introductions=[introduced(), introduced(1, START + days(27))], active={("KH-TH", 1): 0}, in_force=FIRST)
     found = rows(charter, at=START + days(28), told=told)
     assert (found[HOLDER, "share", "KH-TH/1/0"].state, found[HOLDER, "share", "KH-TH/1/0"].condition) == ("active", "due")
     assert found[HOLDER, "share", "KH-TH/1/1"].state == "to come"
 
 
 def test_a_share_lives_as_long_as_the_charter_says(charter):
-    told, sooner = Told(introductions=[introduced()]), charter.model_copy(update={"refresh_days": 10})
+    told, sooner = Told(introductions=[introduced()], in_force=FIRST), charter.model_copy(update={"refresh_days": 10})
     assert rows(sooner, at=START + days(11), told=told)[HOLDER, "share", "KH-TH/1/0"].condition == "overdue"
 
 
@@ -119,7 +120,7 @@ def test_a_share_lives_as_long_as_the_charter_says(charter):
     ],
 )
 def test_an_epoch_ends_after_a_year_or_so_many_evaluations(charter, after, count, condition):
-    told = Told(introductions=[introduced()], evaluations=[Evaluations(HOLDER, "KH-TH", 1, count)])
+    told = Told(introductions=[introduced()], in_force=FIRST, evaluations=[Evaluations(HOLDER, "KH-TH", 1, count)])
     row = rows(charter, at=START + days(after), told=told)[HOLDER, "pair key", "KH-TH/1"]
     assert (row.condition, row.under, row.counted) == (condition, count, "evaluations")
 
@@ -167,7 +168,7 @@ def test_a_key_with_a_use_of_its_own_is_due_beside_the_primary_one(charter):
 
 
 def test_a_key_that_is_known_and_kept_is_one_row(charter):
-    told = Told(introductions=[introduced()])
+    told = Told(introductions=[introduced()], in_force=FIRST)
     found = rows(charter, told=told, versions=[version("share", "KH-TH/1/0", "active")])
     row = found[HOLDER, "share", "KH-TH/1/0"]
     assert (row.known_from, row.authorised_by) == ("keys.*, ring", "signing key TH.holder-1")
@@ -180,7 +181,7 @@ def test_no_secret_stands_in_a_row(charter):
 
 def test_the_timeline_has_a_bar_for_each_own_key_and_marks_what_is_due(charter):
     at = START + days(400)
-    keys = inventory(charter, Told(introductions=[introduced()]), Home(HOLDER, [version()]), at)
+    keys = inventory(charter, Told(introductions=[introduced()], in_force=FIRST), Home(HOLDER, [version()]), at)
     drawn = str(picture(KeyReport(HOLDER, "test", 1, at, keys, ())))
     chart = ET.fromstring(drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))  # noqa: S314  our own
     svg = "{http://www.w3.org/2000/svg}"

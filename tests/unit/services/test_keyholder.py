@@ -427,7 +427,8 @@ def test_a_pair_is_for_its_two_countries_and_their_two_holders(region, elements,
     asked = EvaluationAsked(
         batch=UUID(int=1), pair="KH-TH", epoch=1, generation=0, purpose="match", n=1, blinded=elements(1)[0]
     )
-    fitting = {"holder": HOLDER, "charter": region.charter, "generations": {0}, "pairs": region.charter.pairs}
+    charter = region.charter
+    fitting = {"holder": HOLDER, "charter": charter, "epochs": {1}, "generations": {0}, "pairs": charter.pairs}
     assert form_refusal(asked, "KH", **fitting) is None
     assert form_refusal(asked, requester, **{**fitting, "holder": holder}).reason == "not_your_pair"
 

@@ -47,7 +47,7 @@ def test_nothing_in_the_store_stands_behind_the_old_pepper_any_more(region):
     after = stored(region)
     assert len(after) == len(before)
     assert not before & after
-    assert states(region) == {"matcher/pepper/1": "destroyed", "matcher/pepper/1.2": "current, kept"}
+    assert states(region) == {"matcher/pepper/KH-TH/1": "destroyed", "matcher/pepper/KH-TH/1.2": "current, kept"}
 
 
 def test_what_both_know_stays_and_is_told_once_and_no_intake_is_charged(region):
@@ -69,17 +69,17 @@ def test_a_row_of_before_and_one_of_after_find_each_other(region):
 def test_while_a_country_is_away_the_old_pepper_stands_and_matches_are_found_behind_it(region):
     ask(region)
     away(region, "KH", lambda: (region.tick(3), region.publish("TH", PEOPLE[1]), region.tick(3)))
-    assert states(region) == {"matcher/pepper/1": "current, kept", "matcher/pepper/1.2": "next, kept"}
+    assert states(region) == {"matcher/pepper/KH-TH/1": "current, kept", "matcher/pepper/KH-TH/1.2": "next, kept"}
     region.tick(6)
     assert region.matches("TH") == BOTH["TH"][:2]
-    assert states(region)["matcher/pepper/1"] == "destroyed"
+    assert states(region)["matcher/pepper/KH-TH/1"] == "destroyed"
 
 
 def test_asked_twice_it_is_done_once(region):
     ask(region)
     away(region, "KH", lambda: (region.tick(1), ask(region), region.tick(1)))
     region.tick(4)
-    assert set(states(region)) == {"matcher/pepper/1", "matcher/pepper/1.2"}
+    assert set(states(region)) == {"matcher/pepper/KH-TH/1", "matcher/pepper/KH-TH/1.2"}
 
 
 def test_again_and_again_each_has_a_name_of_its_own(region):
@@ -87,7 +87,7 @@ def test_again_and_again_each_has_a_name_of_its_own(region):
         ask(region)
         region.tick(4)
     assert states(region) == {
-        "matcher/pepper/1": "destroyed", "matcher/pepper/1.2": "destroyed", "matcher/pepper/1.3": "current, kept",
+        "matcher/pepper/KH-TH/1": "destroyed", "matcher/pepper/KH-TH/1.2": "destroyed", "matcher/pepper/KH-TH/1.3": "current, kept",
     }  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_a_row_that_goes_while_the_pepper_changes_is_gone_for_both(region):
     away(region, "KH", lambda: region.tick(2))
     region.nodes["TH"].desk.revoke(region.act("TH", "worker"), region.case_id("TH", "R0"), "KH")
     region.tick(6)
-    assert states(region)["matcher/pepper/1"] == "destroyed"
+    assert states(region)["matcher/pepper/KH-TH/1"] == "destroyed"
     with region.databases["matcher"].reading() as tx:
         assert tx.execute("SELECT COUNT(DISTINCT handle) FROM slots WHERE country = 'TH'") == [(0,)]
     assert [state for *_, state, _ in region.matches("KH")] == ["CLOSED"]
@@ -107,7 +107,7 @@ def test_a_pepper_is_not_changed_while_a_row_stands_behind_the_old_one_alone(reg
     away(region, "KH", lambda: region.tick(2))
     matcher, before = region.matcher, stored(region)
     with matcher.database.transaction() as tx:
-        assert not matcher._intake.turn(tx, 1)
+        assert not matcher._intake.turn(tx, "KH-TH", 1)
     assert stored(region) == before
 
 
@@ -115,8 +115,8 @@ def test_nor_while_a_changed_value_waits_to_be_looked_at(region, monkeypatch):
     monkeypatch.setattr(region.matcher, "_look", lambda: False)
     ask(region)
     region.tick(4)
-    assert states(region)["matcher/pepper/1"] == "current, kept"
+    assert states(region)["matcher/pepper/KH-TH/1"] == "current, kept"
     monkeypatch.undo()
     region.tick(1)
-    assert states(region)["matcher/pepper/1"] == "destroyed"
+    assert states(region)["matcher/pepper/KH-TH/1"] == "destroyed"
     assert region.matches("KH") == BOTH["KH"][:1]

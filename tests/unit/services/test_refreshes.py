@@ -227,8 +227,8 @@ def test_a_part_that_is_not_what_was_offered_is_given_up_the_old_generation_stay
 
 
 def test_a_holder_that_repeats_the_others_offer_moves_nothing_and_learns_no_part(small, kh, th, met, monkeypatch):
-    def copied(pair, generation):
-        part, others = refresh.draw(), kh.refreshes._kept_part(pair, generation)
+    def copied(pair, epoch, generation):
+        part, others = refresh.draw(), kh.refreshes._kept_part(pair, epoch, generation)
         return refresh.Part(part.delta, part.opener, others.public, part.seal_to)
 
     monkeypatch.setattr(th.refreshes, "_new_part", copied)
@@ -265,7 +265,7 @@ def test_a_holder_started_again_after_a_refresh_has_the_new_share_and_misses_no_
     close(countries)
     met()
     again = open_holder(small, KH)
-    assert again.shares.generations(PAIR) == {1}
+    assert again.shares.generations(PAIR, 1) == {1}
     asked = countries[0].asks(KH, elements(1), generation=1)
     settle(again, *countries)
     assert isinstance(countries[0].answers_to(asked.batch)[-1], Evaluated)
