@@ -73,11 +73,11 @@ def _renew(running: Running) -> None:
 
 
 def _is_over(custodian: NodeClient) -> bool:
-    """Raises PeerUnreachable: it came to nothing."""
+    """In force, the former shares destroyed, and as much evaluated as before. Raises PeerUnreachable: it failed."""
     renewals = custodian.get("/api/renewals")
     if any(one["state"] == "failed" for one in renewals):
         raise PeerUnreachable("A renewal came to nothing; the key holders' logs say why.")
-    return all(one["state"] == "rest" and one["epoch"] == 2 for one in renewals)
+    return all(one["state"] == "rest" and one["epoch"] == 2 and one["evaluated"] >= one["before"] for one in renewals)
 
 
 def _cpu(running: Running) -> dict[str, float]:
