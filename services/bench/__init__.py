@@ -10,6 +10,7 @@ token_matcher.py   ... to the matcher
 workers.py         tokens of two processes beside those of one
 peers.py           a pair's token beside OpenMined PSI, at work in psi_worker.py
 pair_keys.py       pairs' keys introduced and refreshed over a broker
+renewal.py         a new epoch for thousands of records, end to end
 store.py           the event store beside the bare recorder of `eventsourcing`
 streams.py         outbox and inbox beside a bare `kafka-python` producer and consumer
 memory.py          what each kind of process holds in memory

@@ -11,6 +11,7 @@ from services.bench import (
     memory,
     pair_keys,
     peers,
+    renewal,
     run,
     store,
     streams,
@@ -48,6 +49,7 @@ def in_small(monkeypatch):
     monkeypatch.setattr(token_matcher, "BEFORE", 100)
     monkeypatch.setattr(store, "PEOPLE", 60)
     monkeypatch.setattr(streams, "ENVELOPES", 20)
+    monkeypatch.setattr(renewal, "PEOPLE", 20)
     monkeypatch.setattr(memory, "COUNTRIES", ("LA", "TH"))
     monkeypatch.setattr(memory, "PEOPLE", 40)
 
@@ -175,6 +177,13 @@ def test_streams_are_measured_through_apache_kafka_and_leave_no_topic(kafka_boot
 
 
 @pytest.mark.long
+def test_a_new_epoch_is_measured_beside_the_first_publication_and_where_its_time_goes():
+    found = measured("--only", "renewal")
+    assert list(found) == ["renewal", "renewal-cpu/country", "renewal-cpu/keyholder", "renewal-cpu/matcher"]
+    assert {b["n"] for b in found.values()} == {40}
+
+
+@pytest.mark.long
 def test_every_kind_of_service_stays_below_its_limit():
     found = measured("--only", "memory")
     assert {name.partition("/")[2] for name in found} == {"country", "keyholder", "matcher"}
@@ -183,5 +192,5 @@ def test_every_kind_of_service_stays_below_its_limit():
 
 def test_every_bench_has_its_test_here():
     assert set(run.BENCHES) == {
-        "token-country", "token-holder", "token-pair", "token-matcher", "workers", "peers", "keys", "store", "streams", "memory",
+        "token-country", "token-holder", "token-pair", "token-matcher", "workers", "peers", "keys", "renewal", "store", "streams", "memory",
     }
