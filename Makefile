@@ -6,7 +6,7 @@ ARGS ?=
 
 NO_BROKER := "The demo's embedded broker was not installed. It exists for Linux with glibc and for macOS, on x86-64 and ARM64; there, see above."
 
-.PHONY: install native demo test test-long check bench clean system
+.PHONY: install native demo test test-long check bench bench-peers clean system
 
 SET_UP := .venv/installed .venv/native
 
@@ -53,5 +53,14 @@ test-long: $(SET_UP) system
 bench: $(SET_UP)
 	@exec $(BIN)/samaki bench $(ARGS)
 
+# What others would take, beside ours in one run: in an environment of its own, which nothing else ever sees.
+.venv-peers/installed: pyproject.toml
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"])')"
+	@touch $@
+
+bench-peers: $(SET_UP) .venv-peers/installed
+	@exec $(BIN)/samaki bench --only peers --psi .venv-peers/bin/python $(ARGS)
+
 clean:
-	rm -rf .venv .samaki infra/kafka/lib .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info keys/native/target
+	rm -rf .venv .venv-peers .samaki infra/kafka/lib .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info keys/native/target

@@ -82,4 +82,4 @@ TOKEN_TO_GROUP: Final = b"HashToGroup-" + oprf_context(1)
 
 def framed(*parts: bytes) -> bytes:
     """The parts, each after its length in 8 bytes, big-endian: two different lists never give the same bytes."""
-    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return b"".join(piece for part in parts for piece in (len(part).to_bytes(8, "big"), part))  # a batch copied once

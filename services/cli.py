@@ -241,12 +241,13 @@ def bench(
         str | None,
         typer.Option(envvar="SAMAKI_BENCH_POSTGRES", show_envvar=True, help="Measure the store on PostgreSQL too."),
     ] = None,
+    psi: Annotated[str | None, typer.Option(help="The Python that has OpenMined PSI: see make bench-peers.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure this machine, each figure beside a bare baseline of the same run."""
     from services.bench.run import run
 
-    run(only, as_json=as_json, broker=broker, postgres=postgres)
+    run(only, as_json=as_json, broker=broker, postgres=postgres, psi=psi)
 
 
 def main() -> None:

@@ -7,6 +7,9 @@ token_country.py   a token's cost to the country whose person it is of
 token_holder.py    ... to a key holder
 token_pair.py      ... to both holders and the country together
 token_matcher.py   ... to the matcher
+workers.py         tokens of two processes beside those of one
+peers.py           a pair's token beside OpenMined PSI, at work in psi_worker.py
+pair_keys.py       pairs' keys introduced and refreshed over a broker
 store.py           the event store beside the bare recorder of `eventsourcing`
 streams.py         outbox and inbox beside a bare `kafka-python` producer and consumer
 memory.py          what each kind of process holds in memory

@@ -6,7 +6,7 @@ libsodium; natively a weighted term of a larger batch costs less.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -80,19 +80,28 @@ class Passage:
 
     def run(self, country: Stopwatch, holder: Stopwatch) -> list[Token]:
         """The tokens, verified. The country's steps run on the one watch, the holders' on the other."""
+        *_, made = self.steps(country, holder)
+        return made
+
+    def steps(self, country: Stopwatch, holder: Stopwatch) -> Iterator[list[Token]]:
+        """`run` one party at a time: blind, the one holder, the other, verify and unblind; then the tokens are there.
+        """
         bare.apart()
         with country:
             blinding = tokens.blind(self.inputs)
+        yield []
         asked = b"".join(blinding.blinded)
         answers = []
         for one in self.holders:
             bare.apart()
             with holder:
                 answers.append(one.answer(asked))
+            yield []
         if bare.apart():  # but the country's own process has not forgotten what it blinded
             oprf.blind_with(blinding.blinds, self.inputs)
         with country:
-            return self._tokens(blinding, answers)
+            made = self._tokens(blinding, answers)
+        yield made
 
     def _tokens(self, blinding: Blinding, answers: Sequence[tuple[list[Element], bytes]]) -> list[Token]:
         for holder, (evaluated, proof) in zip(self.holders, answers, strict=True):

@@ -6,8 +6,9 @@ run that took no time, which would be no work.
 """
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -94,14 +95,32 @@ def in_turns(ours: Callable[[], T], baseline: Callable[[], T], rounds: int) -> l
     """
     for warm_up in (ours, baseline):
         warm_up()
-    return [_round(ours, baseline, first=i % 2 == 0) for i in range(rounds)]
+    clean = partial(_clean, ours), partial(_clean, baseline)
+    return [_round(*clean, first=i % 2 == 0) for i in range(rounds)]
+
+
+def in_step(
+    ours: Callable[[], Iterator[float]], baseline: Sequence[Callable[[], float]], rounds: int
+) -> list[Pair[float]]:
+    """As `in_turns`, for work of seconds: each step of ours stands beside its part of the baseline.
+
+    ours      does the next step when asked, and yields what it took
+    baseline  one a step
+    """
+    return [_in_step(ours(), baseline, first=i % 2 == 0) for i in range(-1, rounds)][1:]  # the first fills caches
+
+
+def _in_step(ours: Iterator[float], baseline: Sequence[Callable[[], float]], *, first: bool) -> Pair[float]:
+    gc.collect()
+    pairs = [_round(lambda: next(ours), part, first=first) for part in baseline]
+    return Pair(sum(pair.ours for pair in pairs), sum(pair.baseline for pair in pairs))
 
 
 def _round(ours: Callable[[], T], baseline: Callable[[], T], *, first: bool) -> Pair[T]:
     if first:
-        return Pair(_clean(ours), _clean(baseline))
-    after = _clean(baseline)
-    return Pair(_clean(ours), after)
+        return Pair(ours(), baseline())
+    after = baseline()
+    return Pair(ours(), after)
 
 
 def _clean(run: Callable[[], T]) -> T:

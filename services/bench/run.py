@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from rich.console import Console
 from services.bench import (
     machine,
     memory,
+    pair_keys,
+    peers,
     report,
     store,
     streams,
@@ -23,6 +26,7 @@ from services.bench import (
     token_holder,
     token_matcher,
     token_pair,
+    workers,
 )
 from services.bench.measure import Figure
 from services.bench.setting import Setting
@@ -35,24 +39,37 @@ BENCHES: Final[Mapping[str, Callable[[Setting], Iterator[Figure]]]] = {
     "token-holder": token_holder.measure,
     "token-pair": token_pair.measure,
     "token-matcher": token_matcher.measure,
+    "workers": workers.measure,
+    "peers": peers.measure,
+    "keys": pair_keys.measure,
     "store": store.measure,
     "streams": streams.measure,
     "memory": memory.measure,
 }
 
 
-def run(only: str | None, *, as_json: bool, broker: str = "embedded", postgres: str | None = None) -> None:
+def run(
+    only: str | None,
+    *,
+    as_json: bool,
+    broker: str = "embedded",
+    postgres: str | None = None,
+    psi: str | None = None,
+) -> None:
     """Measure, and print the result on standard output; what is under way stands on standard error.
 
     only      a name of BENCHES; None: all
     broker    `embedded` or `kafka`, for `streams` and `memory`
     postgres  where to measure `store` on PostgreSQL too
+    psi       the Python that has OpenMined PSI, for `peers`
     raises    SettingsInvalid: no such bench; PeerUnreachable: a broker or a process does not answer
     """
     names = _chosen(only)
+    if only == "peers" and psi is None:
+        raise SettingsInvalid("OpenMined PSI is installed in a Python of its own, and measured, by `make bench-peers`.")
     console = Console()
     with tempfile.TemporaryDirectory(prefix="samaki-bench-") as folder:
-        figures = _measured(names, Path(folder), broker, postgres)
+        figures = _measured(names, partial(Setting, broker=broker, postgres=postgres, psi=psi), Path(folder))
     if as_json:
         console.out(json.dumps(report.as_json(machine.describe(), figures)), highlight=False)
     else:
@@ -67,7 +84,7 @@ def _chosen(only: str | None) -> Sequence[str]:
     return (only,)
 
 
-def _measured(names: Sequence[str], work: Path, broker: str, postgres: str | None) -> list[Figure]:
+def _measured(names: Sequence[str], setting: Callable[[Path, Processes], Setting], work: Path) -> list[Figure]:
     """Each bench in a folder of its own, its processes ended before the next begins."""
     figures: list[Figure] = []
     console = Console(stderr=True)
@@ -76,5 +93,5 @@ def _measured(names: Sequence[str], work: Path, broker: str, postgres: str | Non
             place = work / name
             place.mkdir()
             with console.status(f"Measuring {name} ..."), Processes(place / "logs") as processes:
-                figures += BENCHES[name](Setting(place, processes, broker, postgres))
+                figures += BENCHES[name](setting(place, processes))
     return figures

@@ -13,9 +13,11 @@ class Setting:
     work       an empty folder, removed afterwards
     broker     `embedded`, or `kafka` for Apache Kafka
     postgres   where to measure the store on PostgreSQL too; None: nowhere. It may hold a password
+    psi        the Python that has OpenMined PSI, to measure beside; None: nowhere
     """
 
     work: Path
     processes: Processes
     broker: str = "embedded"
     postgres: str | None = field(default=None, repr=False)
+    psi: str | None = None

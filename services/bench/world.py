@@ -1,4 +1,4 @@
-"""What the benches work on: invented people as the demo invents them, and a region for two countries.
+"""What the benches work on: invented people as the demo invents them, and a region for some countries.
 
 Sizes are those of real use: names in their own scripts and in Latin letters, documents of some, the demo's row of
 slots, the charter's own defaults.
@@ -49,6 +49,6 @@ def _identifiers(row: PersonRow) -> Identifiers:
     )
 
 
-def region(folder: Path) -> Region:
-    """Two countries under a charter of the defaults: cover on, a tick an hour. Its topics have a name of their own."""
-    return found_region(folder, (HOME, ABROAD), now=SystemClock().now(), region=f"bench-{uuid4().hex[:12]}")
+def region(folder: Path, countries: tuple[str, ...] = (HOME, ABROAD)) -> Region:
+    """Countries under a charter of the defaults: cover on, a tick an hour. Its topics have a name of their own."""
+    return found_region(folder, countries, now=SystemClock().now(), region=f"bench-{uuid4().hex[:12]}")

@@ -6,6 +6,8 @@ own. When both countries have said that all that is out stands in a later epoch,
 former one is RETIRED: a late row of it is refused, so its country has to evaluate again, as it does by itself; its rows
 are dropped, page by page, and then its pepper is destroyed. A match that stands in a later epoch too stands on.
 
+So with all epochs of an agreement that has ended.
+
 Nothing of this is a state to be resumed: if we crash, the rows that are left are dropped next, and a pepper that is not
 destroyed yet is. A database put back to a backup hears the countries' words again, from streams begun anew.
 """
@@ -107,8 +109,13 @@ class Epochs:
         Returns of how many pairs.
         """
         with self._db.reading() as tx:
-            in_force = {pair: self._directory.epoch(pair, tx) for pair in self._charter.pairs}
-        return sum(self._step(pair, epoch) for pair, epoch in in_force.items() if epoch)
+            ended = self._directory.ended(tx)
+            standing = [pair for pair in self._charter.pairs if pair not in ended]
+            in_force = {pair: self._directory.epoch(pair, tx) for pair in standing}
+        over = [place for place in self._peppers.places if place[0] in ended]
+        for place in over:  # its rows are dropped by then (services.matcher.endings)
+            self._drop(*place)
+        return len(over) + sum(self._step(pair, epoch) for pair, epoch in in_force.items() if epoch)
 
     def _step(self, pair: str, in_force: InForce) -> bool:
         if self._note(pair, in_force.number):

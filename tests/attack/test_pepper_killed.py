@@ -50,9 +50,9 @@ def test_undisturbed_a_change_under_traffic_comes_to_what_it_should(undisturbed)
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", [1, 2, 4, 7])
-def test_killed_at_some_steps_of_the_change_it_comes_to_the_same(job, undisturbed, at, done):
-    ran = job("matcher", at, done=done)
+@pytest.mark.parametrize("victim, at", [("matcher", 1), ("matcher", 2), ("matcher", 4), ("matcher", 7), ("KH", 9)])
+def test_killed_at_some_steps_of_the_change_it_comes_to_the_same(job, undisturbed, victim, at, done):
+    ran = job(victim, at, done=done)
     assert ran.deaths == 1
     assert ran.outcome() == undisturbed
 
@@ -60,6 +60,14 @@ def test_killed_at_some_steps_of_the_change_it_comes_to_the_same(job, undisturbe
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("victim", ["matcher", "KH"])
-def test_killed_at_every_step_of_the_change_it_comes_to_the_same(job, undisturbed, victim, done):
-    assert killed_at_each(lambda at: job(victim, at, done=done), undisturbed) > 20
+def test_killed_at_every_step_of_the_change_it_comes_to_the_same(job, undisturbed, done):
+    assert killed_at_each(lambda at: job("matcher", at, done=done), undisturbed) > 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("at", range(2, 42, 4))
+def test_killed_at_many_steps_a_country_says_its_rows_again_all_the_same(job, undisturbed, at):
+    ran = job("KH", at, done=at % 8 == 2)
+    assert ran.deaths == 1
+    assert ran.outcome() == undisturbed

@@ -107,7 +107,7 @@ def test_a_refusal_that_the_holder_did_not_sign_itself_stops_the_pair(region, mo
 @pytest.fixture(scope="module")
 def batch():
     blinded = group.hash_to_group([b"1", b"2"], labels.TOKEN_TO_GROUP)
-    return Batch(UUID(int=7), "KH-TH", 1, 0, (), (), tuple(blinded))
+    return Batch(UUID(int=7), "KH-TH", 1, 0, "match", (), (), tuple(blinded))
 
 
 @pytest.fixture

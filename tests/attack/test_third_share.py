@@ -3,7 +3,6 @@ the shares of both countries and the whole live matcher still opens nothing.
 """
 
 import pytest
-from ending import ask_end, left_at_matcher, said, shares_alive
 from regions import person, regions_in
 
 from events.errors import CharterInvalid, Refused
@@ -134,27 +133,22 @@ def test_the_two_countries_refresh_and_the_third_share_stays_and_tokens_match(re
     assert all(not party._post.status().refused for party in region.parties.values())
 
 
-def test_a_renewal_takes_all_three_and_an_end_after_it_leaves_no_share_of_any_epoch(region):
+def test_a_renewal_takes_all_three_holders_and_the_outside_bodys_custodian_too_where_its_share_is_young(region):
     publish(region)
-    for holder in HOLDERS[:2]:
-        region.parties[holder].renewals.ask(PAIR, "compromise", "custodian")
-    region.tick(4)
-    assert region.nodes["KH"]._post.directory.epoch(PAIR).number == 1
+    for party in HOLDERS[:2]:
+        region.parties[party].renewals.ask(PAIR, "compromise", "custodian")
+    region.tick(2)
+    directory = region.nodes["KH"]._post.directory
+    states = [[one.state for one in region.parties[p].renewals.progress() if one.pair == PAIR] for p in HOLDERS]
+    assert (directory.epoch(PAIR).number, states) == (1, [["prepared"], ["prepared"], ["awaited"]])
     region.parties[OUTSIDE].renewals.ask(PAIR, "compromise", "custodian")
-    region.tick(8)
-    assert region.nodes["KH"]._post.directory.epoch(PAIR).number == 2
-    region.publish("KH", person("K2", prs_IdentityNumber="K2", prs_FirstName="Lek"))
-    region.publish("TH", person("T2", prs_IdentityNumber="K2", prs_FirstName="Lek"))
     region.tick(4)
-    assert sorted(row[0] for row in region.matches("KH")) == ["K1", "K2"]
-    ask_end(region, "KH")
-    region.tick(3)
-    assert [shares_alive(region, holder) for holder in HOLDERS] == [[], [], []]
-    assert left_at_matcher(region) == {}
-    assert [(one.holder, one.reason, one.epoch) for one in said(region, "agreement_ended")] == [
-        ("KH.holder", "withdrawn", 2), ("TH.holder", "other_side", 2), (OUTSIDE, "other_side", 2),
-    ]
-    assert not [v.id for v in region.ring("matcher").versions("pepper") if PAIR in v.id and v.state != "destroyed"]
+    assert directory.epoch(PAIR).number == 2
+    with region.databases["matcher"].reading() as tx:
+        assert tx.execute("SELECT DISTINCT epoch FROM slots WHERE pair = ?", (PAIR,)) == [(2,)]
+    for party in HOLDERS:
+        kept = [v for v in region.ring(party).versions("share") if v.id.startswith(PAIR)]
+        assert [(v.id, v.state) for v in kept] == [(f"{PAIR}/1/0", "destroyed"), (f"{PAIR}/2/0", "active")]
     assert all(not party._post.status().refused for party in region.parties.values())
 
 

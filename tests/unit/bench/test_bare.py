@@ -10,7 +10,7 @@ import pytest
 from keys import group, libsodium
 from keys.sodium import Sodium
 from matching import tokens
-from services.bench import bare, batch, token_country, token_holder
+from services.bench import bare, batch, token_country, token_holder, token_pair
 from services.bench.measure import Stopwatch
 
 ONCE_A_BATCH = 16
@@ -72,6 +72,15 @@ def test_the_holders_baseline_has_the_operations_that_a_holder_makes(calls):
     calls.clear()
     token_holder._ours(asked, holder)
     assert_as_counted(calls, token_holder.COUNTS, batch.SIZE)
+
+
+def test_a_pairs_token_is_measured_in_as_many_steps_as_its_baseline_has_and_takes_what_they_take():
+    assert sum(map(Counter, token_pair.COUNTS), Counter()) == {"from_hash": 1, "multiply": 4}
+    assert sum(map(Counter, token_pair.NATIVE), Counter()) == {"hash": 1, "multiply": 4}
+    passage, watch = batch.Passage(batch.inputs(), batch.holders()), Stopwatch(time.process_time)
+    made = list(passage.steps(watch, watch))
+    assert list(map(len, made)) == [0, 0, 0, batch.SIZE]
+    assert len(token_pair.COUNTS) == len(token_pair.NATIVE) == len(made)
 
 
 def test_a_bare_run_makes_each_call_n_times_and_takes_time(monkeypatch):

@@ -1,6 +1,6 @@
 import pytest
 
-from services.bench.measure import Figure, Pair, Stopwatch, in_turns, microseconds_each, per_second
+from services.bench.measure import Figure, Pair, Stopwatch, in_step, in_turns, microseconds_each, per_second
 
 
 def pairs(*of):
@@ -18,6 +18,25 @@ def test_both_warm_up_uncounted_and_then_alternate_who_goes_first():
 
     assert done == ["ours", "bare", "ours", "bare", "bare", "ours", "ours", "bare"]
     assert measured == pairs((3, 4), (6, 5), (7, 8))
+
+
+def test_in_step_each_step_stands_beside_its_part_and_a_round_is_the_sum_of_both():
+    done = []
+
+    def ours():
+        for step in (1.0, 2.0):
+            done.append(f"ours {step}")
+            yield step
+
+    def part(seconds):
+        done.append(f"bare {seconds}")
+        return seconds
+
+    measured = in_step(ours, [lambda: part(10.0), lambda: part(20.0)], rounds=2)
+
+    assert measured == pairs((3.0, 30.0), (3.0, 30.0))
+    bare_first = ["bare 10.0", "ours 1.0", "bare 20.0", "ours 2.0"]
+    assert done == [*bare_first, "ours 1.0", "bare 10.0", "ours 2.0", "bare 20.0", *bare_first]
 
 
 def test_a_stopwatch_adds_up_its_blocks_and_nothing_in_between():

@@ -4,6 +4,7 @@ import shutil
 from contextlib import ExitStack
 
 import pytest
+from ending import ask_end
 from refreshing import PAIR
 from regions import people, person, regions_in
 from renewing import epoch, refused, renew, rows, state
@@ -62,6 +63,51 @@ def test_all_that_is_out_is_made_anew_under_its_handle_with_its_grant(region):
         assert item.indices != before.indices
     assert rows(region) == {("KH", 2): 3}
     assert sum(batch.n for batch in asked(region, "KH", "rotation")) == 3 * len(region.charter.slots)
+
+
+def test_made_anew_nobody_has_said_anything_since(region):
+    region.publish("KH", *people(1))
+    region.tick(2)
+    before = region.file("KH", "R0").person.linkages["TH"]
+    renew(region)
+    region.tick(3)
+    after = region.file("KH", "R0").person.linkages["TH"]
+    assert (after.epoch, after.renewed_at, after.serial) == (2, before.renewed_at, before.serial)
+    assert [row.epoch for row in after.rows] == [1, 2]
+
+
+def test_a_stream_that_begins_anew_in_the_middle_says_the_rows_of_both_epochs_and_after_it_of_the_new_one(region):
+    region.publish("KH", *people(2))
+    region.tick(2)
+    renew(region)
+    region.tick(3)
+    node, topic = region.nodes["KH"], next(t for t in region.charter.topics if t.name == "linkage.KH")
+
+    def said_anew():
+        with region.databases["KH"].transaction() as tx:
+            node._relay.refill(tx)
+            return sorted(item.epoch for item in node._relay.take(tx, topic, 0, 100))
+
+    assert said_anew() == [2, 2]
+    with region.databases["KH"].transaction() as tx:
+        tx.execute("DELETE FROM renewed_epochs")  # as if there were more to be made anew
+    assert said_anew() == [1, 1, 2, 2]
+
+
+def test_a_row_made_anew_with_a_tell_loosens_no_hold_that_stands(region):
+    region.publish("KH", *people(1))
+    region.tick(2)
+    (sent,) = [item for item in region.items("linkage.KH") if isinstance(item, Submission)]
+    region.nodes["KH"].desk.set_grant(region.act("KH", "focal"), region.case_id("KH", "R0"), "TH", "hold", "doubt")
+    region.tick(2)
+    region.kill("KH")
+    renew(region)
+    region.settle()
+    intake, (before,) = region.matcher._intake, {e.header.epoch for e in region.envelopes("linkage.KH")}
+    with region.databases["matcher"].transaction() as tx:
+        intake.submit(tx, "KH", before, sent.model_copy(update={"epoch": 2}))
+        assert region.matcher._index.grant_of(tx, sent.handle)[0] == "hold"
+    assert rows(region) == {("KH", 1): 1, ("KH", 2): 1}
 
 
 def test_only_when_both_countries_have_replayed_the_former_rows_go(region):
@@ -162,6 +208,20 @@ def test_an_epoch_that_is_used_up_is_renewed_whatever_its_age(region, monkeypatc
     region.publish("KH", *people(1))
     region.tick(2)
     assert state(region, "KH") == "prepared"
+
+
+def test_when_the_agreement_ends_nothing_of_any_epoch_is_left_at_the_matcher(region):
+    region.publish("KH", *people(2))
+    region.tick(2)
+    region.kill("TH")
+    renew(region)
+    region.tick(2)
+    assert rows(region) == {("KH", 1): 2, ("KH", 2): 2}
+    ask_end(region, "KH")
+    region.tick(2)
+    assert rows(region) == {}
+    assert [v.state for v in region.ring("matcher").versions("pepper")] == ["destroyed", "destroyed"]
+    assert [v.state for v in region.ring("KH.holder").versions("share")] == ["destroyed", "destroyed"]
 
 
 # ---- backups put back

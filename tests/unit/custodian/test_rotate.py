@@ -358,6 +358,23 @@ def test_persons_keys_come_back_into_a_home_that_is_stopped_and_an_erased_person
     assert region._persons["KH"].get(her)
 
 
+def test_whom_the_store_calls_erased_stays_so_where_the_file_with_her_tombstone_is_lost_and_a_backup_has_her_key(
+    keys, tmp_path
+):
+    region, node = keys.region, keys.region.nodes["KH"]
+    case = region.file("KH", "A").case
+    file = keys.back_up("KH", tmp_path)["made"]
+    node.erasures.ask(region.act("KH", "officer"), case.case_id, "person_asked")
+    (asked,) = node.erasures.waiting()
+    node.erasures.sign(region.act("KH", "custodian"), asked.id)
+    region.kill("KH")
+    (region.region.home("KH") / "persons.db").unlink()
+    assert keys.restore("KH", file) == 1
+    region.start("KH")
+    region.settle()
+    assert region._persons["KH"].get(case.person_id) is None
+
+
 def test_a_backup_needs_a_folder(keys, tmp_path):
     with pytest.raises(InputInvalid, match="is no folder"):
         keys.back_up("KH", tmp_path / "nowhere")

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from changes import BOTH, PEOPLE, ask, states
 from regions import LiveRegion, person
 
 from events.base import Actor, Role
@@ -99,3 +100,20 @@ def test_a_node_counts_what_stands_under_its_keys(tmp_path, postgres_dsn):
         (row,) = [r for r in live.nodes["KH"].keys().keys if (r.party, r.id) == ("KH", "KH.store.1")]
         assert row.counted == "events"
         assert row.under > 0
+
+
+def test_a_pepper_is_changed_and_the_same_people_are_found(tmp_path, postgres_dsn):
+    def store(party):
+        return postgres_dsn if party == "matcher" else None
+
+    with LiveRegion(tmp_path / f"r{uuid4().hex}", ("KH", "TH"), store=store, batch_limit=5) as region:
+        region.meet()
+        region.publish("KH", *PEOPLE)
+        region.publish("TH", PEOPLE[0])
+        region.tick(3)
+        ask(region)
+        region.tick(4)
+        region.publish("TH", *PEOPLE[1:])
+        region.tick(4)
+        assert list(states(region).values()) == ["destroyed", "current, kept"]
+        assert {cc: region.matches(cc) for cc in BOTH} == BOTH

@@ -58,6 +58,16 @@ def test_what_both_know_stays_and_is_told_once_and_no_intake_is_charged(region):
     assert region.matches("KH") == BOTH["KH"][:1]
 
 
+def test_each_country_begins_its_stream_anew_once(region):
+    def epochs():
+        return [region.nodes[cc]._post.places(f"linkage.{cc}")[0].epoch for cc in ("KH", "TH")]
+
+    before = epochs()
+    ask(region)
+    region.tick(6)
+    assert epochs() == [epoch + 1 for epoch in before]
+
+
 def test_a_row_of_before_and_one_of_after_find_each_other(region):
     ask(region)
     region.tick(4)
@@ -82,10 +92,12 @@ def test_asked_twice_it_is_done_once(region):
     assert set(states(region)) == {"matcher/pepper/KH-TH/1", "matcher/pepper/KH-TH/1.2"}
 
 
-def test_again_and_again_each_has_a_name_of_its_own(region):
+def test_again_and_again_each_has_a_name_of_its_own_and_no_intake_is_charged(region):
+    before = accepted(region)
     for _ in range(2):
         ask(region)
         region.tick(4)
+    assert accepted(region) == before
     assert states(region) == {
         "matcher/pepper/KH-TH/1": "destroyed", "matcher/pepper/KH-TH/1.2": "destroyed", "matcher/pepper/KH-TH/1.3": "current, kept",
     }  # fmt: skip
