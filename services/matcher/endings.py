@@ -1,10 +1,9 @@
 """Agreements that ended: all that the matcher has of such a pair goes at once, and nobody is told of it any more.
 
 Rows, what they stood on, matches that were found, notices that had not left, rows that waited for another day: all in
-one transaction, with the announcement that it is done; the pair's peppers are destroyed after it. If we crash before it
-commits, nothing is gone and nothing is said, and the next round does it; nothing is looked at, decided or sent in
-between. A matcher that is restored from a backup hears of the end again, and drops again. Totals and what was released
-to analysts stay: nobody is in them.
+one transaction, with the announcement that it is done. If we crash before it commits, nothing is gone and nothing is
+said, and the next round does it; nothing is looked at, decided or sent in between. A matcher that is restored from a
+backup hears of the end again, and drops again. Totals and what was released to analysts stay: nobody is in them.
 
 What can be shown of it: the announcement holds a commitment to the handles that were dropped, and no count, for how
 many live rows a pair has is nobody's business. Whoever inspects the matcher gets its opening, and each country can find
@@ -28,7 +27,6 @@ from events.endings import has_said, newest_epoch
 from events.messages import AgreementDropped
 from events.post import Post
 from keys import labels, seal
-from services.matcher.peppers import Peppers, Place
 
 log = structlog.get_logger()
 
@@ -44,7 +42,6 @@ _BY_HANDLE: Final = (
 )
 _BY_PAIR: Final = (
     "slots", "changed_values", "hot_values", "grounds", "found", "handles", "matcher_deferred", "matcher_taken",
-    "matcher_closed", "matcher_epochs",
 )  # fmt: skip
 """Tables of the index, of what was found and of the intake, with a column of the pair."""
 
@@ -52,11 +49,8 @@ _BY_PAIR: Final = (
 class Endings:
     """Of the matcher. `step` is called in its round, before anything is looked at."""
 
-    def __init__(
-        self, charter: Charter, *, database: Database, post: Post, peppers: Peppers, store_key: bytes, clock: Clock
-    ) -> None:
+    def __init__(self, charter: Charter, *, database: Database, post: Post, store_key: bytes, clock: Clock) -> None:
         self._charter = charter
-        self._peppers = peppers
         self._db = database
         self._post = post
         self._store_key = store_key
@@ -66,12 +60,11 @@ class Endings:
         """Drop what is due. Returns of how many pairs."""
         with self._db.reading() as tx:
             ended = self._post.directory.ended(tx)
-            due = [p for p in ended if self._places(p) or _is_there(tx, p) or not self._is_said(tx, p)]
+            due = [pair for pair in ended if _is_there(tx, pair) or not self._is_said(tx, pair)]
         done = 0
         for pair in due:
             with self._db.transaction() as tx:
                 done += self._drop(tx, pair)
-            self._peppers.reload()  # it destroys those that are over; if we crash, the next start does
         return done
 
     def may_tell(self) -> bool:
@@ -90,10 +83,6 @@ class Endings:
 
     # ---- within
 
-    def _places(self, pair: str) -> list[Place]:
-        """The epochs of a pair whose peppers stand."""
-        return [place for place in self._peppers.places if place[0] == pair]
-
     def _is_said(self, tx: Transaction, pair: str) -> bool:
         return has_said(tx, self._charter, "matcher", pair)
 
@@ -104,8 +93,6 @@ class Endings:
             (pair, pair),
         )
         was_there = _is_there(tx, pair)
-        for place in self._places(pair):
-            self._peppers.retire(tx, place)
         for statement in _BY_HANDLE:
             tx.execute(statement, (pair,))
         for table in _BY_PAIR:

@@ -83,9 +83,7 @@ class Matcher:
             clock=clock,
         )
         self._telling = Telling(charter, self._post, clock)
-        self.endings = Endings(
-            charter, database=database, post=self._post, peppers=self._peppers, store_key=store_key, clock=clock
-        )
+        self.endings = Endings(charter, database=database, post=self._post, store_key=store_key, clock=clock)
         self._handlers = {"linkage": self._take_linkage, "cases": self._take_cases}
         self._size = notices.body_size(charter)
         self._seen: dict[str, int] = {}
