@@ -17,6 +17,7 @@ from events.charter import Charter
 from events.database import Transaction
 from events.errors import Refused
 from events.messages import AgreementDropped, AgreementEnded, EndReason, Item
+from keys.epochs import MOST
 
 TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS directory_endings (
@@ -26,8 +27,6 @@ TABLES: Final = (
 FOLLOWING: Final[frozenset[EndReason]] = frozenset({"other_side", "charter"})
 """Reasons of a holder that only follows: the other side, or all members in the charter, have ended it."""
 CUSTODIANS: Final = 2
-_AHEAD: Final = 64
-"""Epochs that a pair's key may be ahead of the charter's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def _keep(
     tx: Transaction, charter: Charter, writer: str, item: AgreementEnded | AgreementDropped
 ) -> AgreementEnded | AgreementDropped:
     """What stands afterwards: this, or what was there before."""
-    if not 1 <= item.epoch < charter.matching_epoch + _AHEAD:
+    if not 1 <= item.epoch < charter.matching_epoch + MOST:
         raise Refused("no_such_epoch", f"{writer} speaks of epoch {item.epoch} of {item.pair}: it has not come.")
     place = (item.pair, item.epoch, writer)
     row = (*place, item.kind, item.at.isoformat(), item.model_dump_json())

@@ -76,6 +76,8 @@ def test_two_custodians_of_one_side_end_it_for_everybody_and_for_no_other_pair(r
         assert [(e.pair, e.said_by, e.reason, e.is_done) for e in region.nodes[cc].status().ended] == [
             (PAIR, "KH.holder", "withdrawn", True)
         ]
+    peppers = {version.id: version.state for version in region.ring("matcher").versions("pepper")}
+    assert (peppers["matcher/pepper/KH-TH/1"], peppers["matcher/pepper/KH-LA/1"]) == ("destroyed", "active")
     assert shares_alive(region, "KH.holder", "KH-LA")
     assert left_at_matcher(region, "KH-LA")
     assert region.tokens("KH", "K2")["LA"] == ("published", "")
