@@ -47,8 +47,10 @@ test: check system
 	$(BIN)/samaki selftest
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadscope $(ARGS)
 
+# What counts and kills in one process is shared out; what starts processes of its own has the machine to itself.
 test-long: $(SET_UP) system
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -m long -n 2 --dist load tests/attack tests/property tests/unit $(ARGS)
+	$(BIN)/python -m pytest -m long tests/e2e tests/integration $(ARGS)
 
 bench: $(SET_UP)
 	@exec $(BIN)/samaki bench $(ARGS)
