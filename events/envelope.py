@@ -126,8 +126,8 @@ def unpack(wire: bytes) -> Envelope:
 def read_body(kind: Family, plain: bytes) -> Body:
     """The body in these bytes, with only what this family of topics may carry.
 
-    Refuses also what is no harm to JSON but to whoever stores it: integers beyond 2^53, times without a zone, and the
-    character NUL. Raises EnvelopeInvalid.
+    Refuses also what is no harm to JSON but to whoever stores it or reckons with it: integers beyond 2^53, times
+    without a zone or near the calendar's ends, and the character NUL. Raises EnvelopeInvalid.
     """
     if b"\\u0000" in plain:
         raise EnvelopeInvalid("A body contains the character NUL.")
@@ -139,8 +139,12 @@ def read_body(kind: Family, plain: bytes) -> Body:
         if not isinstance(item, ITEMS_OF[kind]):
             raise EnvelopeInvalid(f"A body of {kind!r} carries a {item.kind!r}, which has no place there.")
     if not all(map(_is_storable, (body, *body.items, *body.heads, *body.wants))):
-        raise EnvelopeInvalid("A body carries a number beyond 2^53, or a time without a zone.")
+        raise EnvelopeInvalid("A body carries a number beyond 2^53, or a time without a zone or of no year of ours.")
     return body
+
+
+_YEARS: Final = range(1970, 9000)
+"""What a time may be of: far enough from both ends of the calendar for any zone and any span to be added."""
 
 
 def _cut(framed: bytes) -> tuple[bytes, bytes]:
@@ -154,6 +158,6 @@ def _cut(framed: bytes) -> tuple[bytes, bytes]:
 def _is_storable(value: BaseModel) -> bool:
     return all(
         (not isinstance(field, int) or abs(field) < 2**53)
-        and (not isinstance(field, datetime) or field.tzinfo is not None)
+        and (not isinstance(field, datetime) or (field.tzinfo is not None and field.year in _YEARS))
         for field in value.__dict__.values()
     )

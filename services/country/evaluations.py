@@ -173,7 +173,7 @@ class Evaluations:
 
     def _note_renewed(self, pair: str, key: Key) -> bool:
         """All that is out stands in the epoch in force: the first time, the matcher is to be told."""
-        if key.epoch == self._charter.matching_epoch:
+        if key.epoch == 1:
             return False
         with self._db.transaction() as tx:
             if renewals.is_noted(tx, pair, key.epoch):
@@ -230,8 +230,7 @@ class Evaluations:
         """Tell a holder, once, that no batch is open any more under a former epoch or generation."""
         with self._db.reading() as tx:
             closed = self._closed(tx, pair)
-            first = (self._charter.matching_epoch, 0)  # nothing is older
-            if (closed.epoch, closed.generation) <= first or batches.is_told_closed(tx, holder, closed):
+            if (closed.epoch, closed.generation) == (1, 0) or batches.is_told_closed(tx, holder, closed):
                 return 0
         with suppress(NotYet), self._db.transaction() as tx:
             self._post.write(tx, self._topics[holder], [closed])

@@ -1,12 +1,10 @@
 """Which epochs of each pair's key are in use at the matcher, what their indices stand behind, and when they go.
 
-A row is taken in the epoch in force and in former ones that still drain; of the one after, which its country has heard
-of first, it waits. Each epoch of each pair has a pepper of its
-own. When both countries have said that all that is out stands in a later epoch, or the charter's overlap is over, the
-former one is RETIRED: a late row of it is refused, so its country has to evaluate again, as it does by itself; its rows
-are dropped, page by page, and then its pepper is destroyed. A match that stands in a later epoch too stands on.
-
-So with all epochs of an agreement that has ended.
+A row is taken in the epoch in force and in former ones that still drain; of a later one, which its country has heard of
+first, it waits. Each epoch of each pair has a pepper of its own. When both countries have said that all that is out
+stands in a later epoch, or the charter's overlap is over, the former one is RETIRED: a late row of it is refused, so
+its country has to evaluate again, as it does by itself; its rows are dropped, page by page, once none of their handles
+waits to be taken in a later one, and then its pepper is destroyed. A match that stands in a later epoch too stands on.
 
 Nothing of this is a state to be resumed: if we crash, the rows that are left are dropped next, and a pepper that is not
 destroyed yet is. A database put back to a backup hears the countries' words again, from streams begun anew.
@@ -70,7 +68,7 @@ class Epochs:
         """Why a row of an agreed pair is not taken for its epoch; None: it is, now or when its epoch is in use."""
         in_force = self._directory.epoch(sent.pair, tx)
         newest = in_force.number if in_force else self._charter.matching_epoch
-        if sent.epoch == newest + 1:
+        if newest < sent.epoch < self._charter.matching_epoch + epochs.MOST:
             return None
         if in_force is None and sent.epoch == newest:  # rows come before shares are read
             schema: int | None = self._charter.schema_version
@@ -118,14 +116,16 @@ class Epochs:
         return len(over) + sum(self._step(pair, epoch) for pair, epoch in in_force.items() if epoch)
 
     def _step(self, pair: str, in_force: InForce) -> bool:
-        if self._note(pair, in_force.number):
+        if (pair, in_force.number) not in self._noted:
+            self._note(pair, in_force.number)
             self._begin(pair, in_force)
+            self._noted.add((pair, in_force.number))  # last: a pepper that was not to be had is tried for again
             return True
         former = [epoch for of, epoch in self._peppers.places if of == pair and epoch < in_force.number]
         if not former:
             return False
         with self._db.reading() as tx:
-            if not self._is_retired(tx, pair, former[0], in_force):
+            if not self._is_retired(tx, pair, former[0], in_force) or _waits(tx, pair, former[0], in_force.number):
                 return False
         self._drop(pair, former[0])
         return True
@@ -143,15 +143,11 @@ class Epochs:
         for number in used:
             self._peppers.begin((pair, number))
 
-    def _note(self, pair: str, epoch: int) -> bool:
-        """Note when an epoch was first seen in force, once."""
-        if (pair, epoch) in self._noted:
-            return False
+    def _note(self, pair: str, epoch: int) -> None:
+        """Note when an epoch was first seen in force; again changes nothing."""
         with self._db.transaction() as tx:
             row = (pair, epoch, self._clock.now().isoformat())
             tx.execute("INSERT INTO matcher_epochs VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row)
-        self._noted.add((pair, epoch))
-        return True
 
     def _drop(self, pair: str, epoch: int) -> None:
         with self._db.transaction() as tx:
@@ -178,3 +174,14 @@ class Epochs:
     @staticmethod
     def _closed(tx: Transaction, pair: str) -> Mapping[str, int]:
         return dict(tx.execute("SELECT country, epoch FROM matcher_closed WHERE pair = ?", (pair,)))
+
+
+def _waits(tx: Transaction, pair: str, former: int, in_force: int) -> bool:
+    """Whether rows that stand in a former epoch wait to be taken in a later one: they would stand nowhere meanwhile."""
+    return bool(
+        tx.execute(
+            "SELECT 1 FROM matcher_deferred d WHERE d.pair = ? AND d.epoch > ? AND d.epoch <= ?"
+            " AND EXISTS (SELECT 1 FROM slots s WHERE s.handle = d.handle AND s.epoch = ?) LIMIT 1",
+            (pair, former, in_force, former),
+        )
+    )

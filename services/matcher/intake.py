@@ -94,8 +94,8 @@ class Intake:
             refuse(tx, refusal)
             return []
         is_replayed = known is not None and known.serial == sent.serial and self._stands_elsewhere(tx, country, sent)
-        stays_revoked = is_repeated and known is not None and known.revoked
-        heard.note(tx, sent.handle, Heard(country, stream_epoch, sent.serial, revoked=stays_revoked))
+        stays_revoked = known is not None and known.stays_revoked_by(stream_epoch, sent.serial)
+        heard.note(tx, sent.handle, Heard(country, stream_epoch, sent.serial, stays_revoked, row=sent.serial))
         if stays_revoked:
             refuse(tx, "revoked")
             return []
@@ -153,29 +153,39 @@ class Intake:
         return [
             (country, pair)
             for country, pair, oldest in waiting
-            if oldest <= self._epochs.newest(pair) and self.account.has_room(tx, country, pair)
+            if oldest <= self._epochs.newest(pair)
+            and (self.account.has_room(tx, country, pair) or self._takeable(tx, country, pair, only_free=True, limit=1))
         ]
 
     def take_waiting(self, tx: Transaction, country: str, pair: str) -> int:
         """Take the oldest rows that wait here, as many as today allows and at most AT_ONCE. Returns how many."""
-        rows = tx.execute(
-            "SELECT handle, item FROM matcher_deferred WHERE country = ? AND pair = ? AND epoch <= ?"
-            " ORDER BY id LIMIT ?",
-            (country, pair, self._epochs.newest(pair), AT_ONCE),
-        )
+        has_room = self.account.has_room(tx, country, pair)
         taken = 0
-        for handle, item in rows:
-            if not self.account.has_room(tx, country, pair):
-                break
-            tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
+        for handle, item in self._takeable(tx, country, pair, only_free=not has_room, limit=AT_ONCE):
             sent = self._opened(handle, bytes(item))
+            is_free = self._renews(tx, sent)
+            if not is_free and not self.account.has_room(tx, country, pair):
+                continue
+            tx.execute("DELETE FROM matcher_deferred WHERE handle = ?", (handle,))
             over = self._epochs.refusal(tx, sent)  # while it waited
             if over:
                 refuse(tx, over)
             else:  # new: else it had not waited
-                self._accept(tx, country, sent, is_new=True, is_free=self._renews(tx, sent))
+                self._accept(tx, country, sent, is_new=True, is_free=is_free)
             taken += 1
         return taken
+
+    def _takeable(
+        self, tx: Transaction, country: str, pair: str, *, only_free: bool, limit: int
+    ) -> list[tuple[str, bytes]]:
+        """Rows that wait and are of an epoch in use, oldest first. Free: of handles that stand in an earlier one."""
+        stands = " AND EXISTS (SELECT 1 FROM slots s WHERE s.handle = d.handle AND s.epoch < d.epoch)"
+        rows = tx.execute(
+            "SELECT d.handle, d.item FROM matcher_deferred d WHERE d.country = ? AND d.pair = ? AND d.epoch <= ?"  # noqa: S608  ours
+            f"{stands if only_free else ''} ORDER BY d.id LIMIT ?",
+            (country, pair, self._epochs.newest(pair), limit),
+        )
+        return [(handle, item) for handle, item in rows]
 
     # ---- within
 
@@ -238,10 +248,10 @@ class Intake:
         return True
 
     def _stands_elsewhere(self, tx: Transaction, country: str, sent: Submission) -> bool:
-        """Whether this handle has a row in another epoch, in the index or waiting."""
+        """Whether this handle has a row in another epoch, in the index or waiting; or had, and the epoch is over."""
         waits = self._waiting(tx, sent.handle, country)
         known = self._index.epochs_of(tx, sent.handle) | ({waits.epoch} if waits else set())
-        return bool(known - {sent.epoch})
+        return bool(known - {sent.epoch}) or (not known and self._index.grant_of(tx, sent.handle) is not None)
 
     def _renews(self, tx: Transaction, sent: Submission) -> bool:
         """Whether it is the first row of a later epoch than those in which its handle stands: one an epoch is free."""

@@ -118,6 +118,8 @@ def test_a_body_carries_only_what_its_topics_may():
         Body(heads=(Head(writer="KH", epoch=1, topic="t", partition=0, seq=2**60, hash="00" * 32),)),
         Body(wants=(Want(epoch=2**70, topic="t", partition=0, from_seq=0),)),
         Body(items=(GrantChanged(handle="ab" * 16, grant="tell", grant_until=NAIVE),)),
+        Body(items=(GrantChanged(handle="ab" * 16, grant="tell", grant_until=AT.replace(year=9999)),)),
+        Body(items=(GrantChanged(handle="ab" * 16, grant="tell", grant_until=AT.replace(year=1)),)),
     ],
 )
 def test_a_body_that_no_store_could_hold_is_refused(body):

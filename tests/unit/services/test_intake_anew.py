@@ -72,6 +72,21 @@ def test_what_a_store_that_was_set_back_says_again_lifts_no_tombstone(region, tr
     assert (live(matcher), refused(matcher)) == (0, {"revoked": 1})
 
 
+def test_the_second_row_of_a_publication_that_was_revoked_lifts_no_tombstone_either(region, trio):
+    """In the middle of a renewal a store that was set back says the rows of both epochs, which bear one number."""
+    kh, _, matcher, ticks = trio
+    kh.submits("k", "tell", serial=1, doc="A")
+    ticks(1)
+    kh.revokes("k", serial=2)
+    ticks(1)
+    begins_anew(kh, region)
+    kh.submits("k", "tell", serial=1, doc="A")
+    ticks(1)
+    kh.submits("k", "tell", serial=1, doc="A")
+    ticks(1)
+    assert (live(matcher), refused(matcher)) == (0, {"revoked": 2})
+
+
 def test_what_people_say_after_a_store_was_set_back_counts_whatever_number_it_bears(region, trio):
     kh, _, matcher, ticks = trio
     kh.submits("k", serial=8)
