@@ -79,7 +79,9 @@ def with_pairs(draft: Draft, pairs: Iterable[str]) -> Draft:
     ended = tuple(pair for pair in draft.ended_pairs if pair not in agreed)
     again = sorted(agreed & {*draft.ended_pairs})
     if again and draft.matching_epoch < 2:
-        raise CharterInvalid(f"{again[0]} ended, and agrees again only in a new matching epoch: raise matching_epoch.")
+        raise CharterInvalid(
+            f"{again[0]} ended, and agrees again only in a new matching epoch: raise matching_epoch above all that it had."
+        )
     kept = tuple(one for one in draft.agreed_again if one.pair not in again)
     return draft.model_copy(update={
         "pairs": tuple(sorted(agreed)),

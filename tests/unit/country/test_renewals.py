@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
+from datetime import timedelta
 
 import pytest
 from ending import ask_end
@@ -65,6 +66,23 @@ def test_all_that_is_out_is_made_anew_under_its_handle_with_its_grant(region):
         assert item.indices != before.indices
     assert rows(region) == {("KH", 2): 3}
     assert sum(batch.n for batch in asked(region, "KH", "rotation")) == 3 * len(region.charter.slots)
+
+
+def test_who_has_given_her_consent_anew_with_an_earlier_end_is_made_anew_too(region):
+    region.publish("KH", *people(1))
+    region.tick(2)
+    desk, case_id = region.nodes["KH"].desk, region.case_id("KH", "R0")
+    desk.record_consent(
+        region.act("KH", "worker"), case_id, purpose="C4", answer="given", scope="as explained", language="km",
+        allowed_countries=frozenset({"TH"}), capacity="adult",
+        expires_on=region.clock.now().date() + timedelta(days=20),
+    )
+    renew(region)
+    region.tick(3)
+    assert rows(region) == {("KH", 2): 1}
+    region.sleep(days=21)
+    region.tick(2)
+    assert rows(region) == {}
 
 
 def test_made_anew_nobody_has_said_anything_since(region):
