@@ -80,7 +80,7 @@ def with_pairs(draft: Draft, pairs: Iterable[str]) -> Draft:
     again = sorted(agreed & {*draft.ended_pairs})
     if again and draft.matching_epoch < 2:
         raise CharterInvalid(
-            f"{again[0]} ended, and agrees again only in a new matching epoch: raise matching_epoch above all that it had."
+            f"{again[0]} ended, and agrees again only in a new matching epoch: raise matching_epoch above all it had."
         )
     kept = tuple(one for one in draft.agreed_again if one.pair not in again)
     return draft.model_copy(update={
