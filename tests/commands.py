@@ -20,6 +20,8 @@ SOON = 25.0
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what works in the background deaf to Ctrl-C, and we would hand that on to every command.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # and `nohup` deaf to its terminal's end
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def run(*arguments: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
