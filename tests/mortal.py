@@ -4,10 +4,12 @@ Before it is done, or after it was done and nobody was told.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
-from regions import LiveRegion
+import pytest
+from regions import LiveRegion, regions_in
 
 
 class Killed(BaseException):
@@ -137,3 +139,36 @@ def killed_at_each(
         assert job.outcome() == undisturbed, f"killed at {at}"
         job.region.close()
     return at - 1
+
+
+def kill_table(job_of: type[MortalJob], victim: str, **rules: Any) -> tuple[Any, Any, Any]:
+    """Three fixtures of a table of deaths, to be bound to their names: `founded`, the region of KH and TH that is
+    copied; `job(victim, at, done=...)`, work in a copy of which one party dies, done; `undisturbed`, what it comes to
+    if nobody does.
+
+    victim   whoever does not die in `undisturbed`
+    rules    of the charter
+    """
+
+    @pytest.fixture(scope="module")
+    def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveRegion]:
+        with regions_in(tmp_path_factory.mktemp("killed")) as make:
+            yield make("KH", "TH", **rules)
+
+    @pytest.fixture
+    def job(founded: LiveRegion, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+        with ExitStack() as made:
+
+            def make(victim: str, at: int, *, done: bool) -> Any:
+                region = made.enter_context(founded.copied(tmp_path / f"{victim}{at}{done}"))
+                return job_of(region, victim, Fuse(at, done=done)).run()
+
+            yield make
+
+    @pytest.fixture(scope="module")
+    def undisturbed(founded: LiveRegion, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+        with founded.copied(tmp_path_factory.mktemp("undisturbed") / "region") as region:
+            outcome: dict[str, Any] = job_of(region, victim, Fuse(10**9, done=False)).run().outcome()
+        return outcome
+
+    return founded, job, undisturbed

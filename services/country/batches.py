@@ -212,3 +212,15 @@ def forget_pair(tx: Transaction, pair: str) -> None:
         forget(tx, UUID(name))
     tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
     tx.execute("DELETE FROM closed_generations WHERE pair = ?", (pair,))
+
+
+def silent(tx: Transaction) -> list[tuple[str, str, str]]:
+    """(pair, holder, since when) of requests that a holder neither answered nor put off."""
+    rows = tx.execute(
+        "SELECT pair, holder, MIN(asked_at) FROM batches JOIN requests ON requests.batch = batches.id"
+        " WHERE NOT EXISTS (SELECT 1 FROM answers WHERE answers.batch = batches.id"
+        " AND answers.holder = requests.holder) AND NOT EXISTS (SELECT 1 FROM refusals"
+        " WHERE refusals.batch = batches.id AND refusals.holder = requests.holder AND until <> '')"
+        " GROUP BY pair, holder"
+    )
+    return [(str(pair), str(holder), str(at)) for pair, holder, at in rows]

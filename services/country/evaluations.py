@@ -14,7 +14,6 @@ With cover, a batch waits for the tick, at which each holder of each pair gets e
 with random inputs; the surplus waits.
 """
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -46,7 +45,7 @@ from events.model import other_country
 from events.post import Post
 from keys import group, labels
 from matching import recipes, tokens
-from services.country import batches, judging, renewals
+from services.country import batches, judging, renewals, stopped
 from services.country.batches import Answer, Batch
 from services.country.batches import Refused as Refusal
 from services.country.identifiers import canonical_of
@@ -62,8 +61,6 @@ _LONGEST_WAIT: Final = timedelta(days=2)
 """A quota is a day's: a holder that puts us off for longer does not mean to answer."""
 _REFUSALS_A_DAY: Final = 4
 """One of a batch is a spent quota's; a few more, a tick apart, are clocks that differ. Beyond, it means to go on."""
-
-
 _OVER: Final = ("unknown_epoch", "unknown_generation")
 _LONGEST: Final = 10**6
 """An epoch number with more digits than any that is in use."""
@@ -139,13 +136,7 @@ class Evaluations:
         if not people:
             self._nobody[pair] = turn
             return False
-        batch = self._blind(pair, key, "match", people, inputs)  # nobody need wait for the arithmetic
-        with self._db.transaction() as tx:
-            # Meanwhile somebody may have withdrawn, or was corrected, erased or declared unsafe: then all is made anew.
-            if not self._publications.are_approved(tx, country, people) or self._inputs(tx, people, key) != inputs:
-                return True
-            batches.keep(tx, batch, self._store_key, self._clock.now().isoformat())
-            self._publications.start(tx, batch.id, people, country)
+        self._begin(pair, key, "match", people, inputs, self._publications)
         return True
 
     def _renew(self, pair: str, key: Key, turn: int) -> bool:
@@ -163,13 +154,25 @@ class Evaluations:
             self._renewed[pair] = (turn, key.epoch)
             return self._note_renewed(pair, key)
         purpose: EvaluationPurpose = "rotation" if self._rotates(pair, key) else "match"
-        batch = self._blind(pair, key, purpose, people, inputs)
-        with self._db.transaction() as tx:
-            mine = self._renewals.are_waiting(tx, country, key.epoch, people)
-            if mine and self._inputs(tx, people, key) == inputs:
-                batches.keep(tx, batch, self._store_key, self._clock.now().isoformat())
-                self._renewals.start(tx, batch.id, people, country)
+        self._begin(pair, key, purpose, people, inputs, self._renewals)
         return True
+
+    def _begin(
+        self,
+        pair: str,
+        key: Key,
+        purpose: EvaluationPurpose,
+        people: tuple[UUID, ...],
+        inputs: list[bytes | None],
+        line: Publications | Renewals,
+    ) -> None:
+        """Blind, which nobody need wait for, and put a batch under way, unless they wait in their line no more."""
+        batch, country = self._blind(pair, key, purpose, people, inputs), other_country(pair, self._country)
+        with self._db.transaction() as tx:
+            # Meanwhile somebody may have withdrawn, or was corrected, erased or declared unsafe: then all is made anew.
+            if line.are_waiting(tx, country, key.epoch, people) and self._inputs(tx, people, key) == inputs:
+                batches.keep(tx, batch, self._store_key, self._clock.now().isoformat())
+                line.start(tx, batch.id, people, country)
 
     def _note_renewed(self, pair: str, key: Key) -> bool:
         """All that is out stands in the epoch in force: the first time, the matcher is to be told."""
@@ -264,9 +267,8 @@ class Evaluations:
         """
         if self._post.directory.is_ended(pair, tx) or not self._post.is_current(*self._charter.holders_of(pair)):
             return False
-        stopped = tx.execute("SELECT 1 FROM stopped_pairs WHERE pair = ?", (pair,))
         key = self._key(pair, tx)
-        return not stopped and key is not None and recipes.is_made(key.schema_version)
+        return not stopped.is_stopped(tx, pair) and key is not None and recipes.is_made(key.schema_version)
 
     def _inputs(self, tx: Transaction, people: Sequence[UUID], key: Key) -> list[bytes | None]:
         persons = (self._records.person(tx, person_id) for person_id in people)
@@ -436,14 +438,7 @@ class Evaluations:
                 reason=reason,
                 found_at=now,
             )
-            tx.execute(
-                "INSERT INTO evidence (batch, holder, found_at, record) VALUES (?, ?, ?, ?)",
-                (str(batch.id), holder, now.isoformat(), record.model_dump_json()),
-            )
-            tx.execute(
-                "INSERT INTO stopped_pairs (pair, holder, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (batch.pair, holder, reason),
-            )
+            stopped.stop(tx, record)
             self._put_back(tx, batch)
         log.error("holder.stopped", holder=holder, pair=batch.pair, batch=str(batch.id))
 
@@ -466,21 +461,16 @@ class Evaluations:
         if pair not in self._charter.pairs_of(self._country):
             raise Refused("no_such_pair", "This country has no agreement of that name. Pairs are written KH-TH.")
         with self._db.transaction() as tx:
-            tx.execute("DELETE FROM stopped_pairs WHERE pair = ?", (pair,))
+            stopped.resume(tx, pair)
 
     def evidence(self) -> list[dict[str, object]]:
         """Every wrong answer and refusal that stopped a pair, as events.evidence has them: oldest first."""
         with self._db.reading() as tx:
-            rows = tx.execute("SELECT record FROM evidence ORDER BY found_at, batch, holder")
-        return [json.loads(record) for (record,) in rows]
+            return stopped.evidence(tx)
 
     def waits_for(self, tx: Transaction) -> dict[str, str]:
         """Pair -> why nothing is asked or answered there: for the operator."""
-        stopped = {
-            pair: f"{holder} is stopped: {reason}"
-            for pair, holder, reason in tx.execute("SELECT pair, holder, reason FROM stopped_pairs")
-        }
-        silent = {pair: f"{holder} has not answered since {at}" for pair, holder, at in self._silent(tx)}
+        silent = {pair: f"{holder} has not answered since {at}" for pair, holder, at in batches.silent(tx)}
         spent = {
             pair: f"{holder} has put a batch off until {datetime.fromisoformat(until)}"
             for pair, holder, until in batches.waiting(tx)
@@ -494,7 +484,7 @@ class Evaluations:
         }
         ours = self._charter.pairs_of(self._country)
         over = {pair: "the agreement is over" for pair in self._post.directory.ended(tx) if pair in ours}
-        return {**silent, **spent, **unknown, **self._unmade(tx), **stopped, **over}
+        return {**silent, **spent, **unknown, **self._unmade(tx), **stopped.reasons(tx), **over}
 
     def _unmade(self, tx: Transaction) -> dict[str, str]:
         keys = {pair: self._key(pair, tx) for pair in self._charter.pairs_of(self._country)}
@@ -503,17 +493,6 @@ class Evaluations:
             for pair, key in keys.items()
             if key and not recipes.is_made(key.schema_version)
         }
-
-    @staticmethod
-    def _silent(tx: Transaction) -> list[tuple[str, str, str]]:
-        rows = tx.execute(
-            "SELECT pair, holder, MIN(asked_at) FROM batches JOIN requests ON requests.batch = batches.id"
-            " WHERE NOT EXISTS (SELECT 1 FROM answers WHERE answers.batch = batches.id"
-            " AND answers.holder = requests.holder) AND NOT EXISTS (SELECT 1 FROM refusals"
-            " WHERE refusals.batch = batches.id AND refusals.holder = requests.holder AND until <> '')"
-            " GROUP BY pair, holder"
-        )
-        return [(str(pair), str(holder), str(at)) for pair, holder, at in rows]
 
     def refill(self, tx: Transaction, topic: Topic) -> None:
         """The stream to this holder begins anew: what it has not answered has to be asked again."""

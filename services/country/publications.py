@@ -236,8 +236,8 @@ class Publications:
         people = (UUID(person_id) for person_id, tag in rows if bytes(tag) == self._tag(person_id, country))
         return tuple(islice(people, limit))
 
-    def are_approved(self, tx: Transaction, country: str, people: Sequence[UUID]) -> bool:
-        """Whether what two people signed for each of them still stands, and no batch holds it."""
+    def are_waiting(self, tx: Transaction, country: str, _epoch: int, people: Sequence[UUID]) -> bool:
+        """Whether what two people signed for each of them still stands, and no batch holds it: in whichever epoch."""
         query = "SELECT 1 FROM publications WHERE person_id = ? AND country = ? AND state = 'approved'"
         return all(tx.execute(query, (str(person_id), self._tag(person_id, country))) for person_id in people)
 

@@ -5,46 +5,42 @@ not; said again, it shows where it is.
 """
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from services.country.client import NodeClient
+from services.custodian import steps
+from services.custodian.steps import Pause, Row
 
-_PAUSE: Final = 0.5
 STEPS: Final[Mapping[str, int]] = {"lapsed": 0, "asked": 1, "decided": 2, "ended": 3}
 """A holder's state -> how many of the three steps are done: one custodian, the second, destroyed and announced."""
 _WARNING: Final = (
     "For {pair} this destroys the share of the key, on this side for ever: no token can be made any more, the matcher "
     "drops every row of the pair, and nobody is told of its matches. What was told stays told. It cannot be taken back."
 )
-Row = Mapping[str, Any]
 
 
 def end(
     address: str, token_file: Path, pair: str, reason: str, *, is_sure: bool, as_json: bool,
-    pause: Callable[[], None] | None = None,
+    pause: Pause = steps.pause,
 ) -> None:
-    """Say that the agreement of a pair is over; after the second custodian's word, wait until it is.
-
-    pause   between two looks; None: half a second
-    """
+    """Say that the agreement of a pair is over; after the second custodian's word, wait until it is."""
     client = NodeClient.from_file(address, token_file, called="key holder", option="--url")
     if not is_sure:
         typer.echo(_WARNING.format(pair=pair), err=True)
         typer.confirm("End it?", abort=True, err=True)
     row = client.post("/api/endings", {"pair": pair, "reason": reason})
     if row["state"] != "asked":
-        row = _watch(client, pair, pause or (lambda: time.sleep(_PAUSE)))
+        row = _watch(client, pair, pause)
     typer.echo(json.dumps(row) if as_json else _sentence(row))
 
 
-def _watch(client: NodeClient, pair: str, pause: Callable[[], None]) -> Row:
+def _watch(client: NodeClient, pair: str, pause: Pause) -> Row:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(pair, total=STEPS["ended"])

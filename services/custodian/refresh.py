@@ -1,11 +1,11 @@
 """Have the own key holder refresh its shares, and show each step until the former ones are destroyed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from services.custodian import steps
-from services.custodian.steps import Job, Row
+from services.custodian.steps import Job, Pause, Row
 
 WORDS: Final[Mapping[str, str]] = {
     "asked": "begins",
@@ -20,7 +20,7 @@ WORDS: Final[Mapping[str, str]] = {
 
 
 def refresh(
-    address: str, token_file: Path, pair: str | None, *, as_json: bool, pause: Callable[[], None] | None = None
+    address: str, token_file: Path, pair: str | None, *, as_json: bool, pause: Pause = steps.pause
 ) -> bool:
     """Ask, and wait for the end. Returns whether every refresh came to a good one."""
     job = Job("/api/refreshes", "refreshes", lambda row: WORDS[row["state"]], "generation", _sentence)

@@ -4,12 +4,12 @@ Countries make anew what is out, and the matcher drops the former epoch when bot
 much was evaluated in the new one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from services.custodian import steps
-from services.custodian.steps import Job, Row
+from services.custodian.steps import Job, Pause, Row
 
 WORDS: Final[Mapping[str, str]] = {
     "asked": "begins",
@@ -29,7 +29,7 @@ def renew(
     reason: str,
     *,
     as_json: bool,
-    pause: Callable[[], None] | None = None,
+    pause: Pause = steps.pause,
 ) -> bool:
     """Ask, and wait for the end. Returns whether every renewal came to a good one."""
     job = Job("/api/renewals", "renewals", _words, "epoch", _sentence)

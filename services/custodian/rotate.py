@@ -7,11 +7,10 @@ signing          the next key is drawn here; the country's roots introduce it, a
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 import typer
 from rich.console import Console
@@ -31,14 +30,14 @@ from keys.ring import KeyRing, KeyVersion, open_ring
 from keys.rotation import DATA_STEPS, KEK_STEPS, rotate_data, rotate_kek
 from services.charter.command import write_offer
 from services.charter.homes import MATCHER, new_signing_key, offer_of
+from services.custodian import steps
+from services.custodian.steps import Pause
 from services.matcher import peppers
 from services.runtime.claim import claimed, is_claimed
 from services.runtime.errors import InputInvalid
 from services.runtime.party import in_force, schema_of
 from services.runtime.settings import PartySettings
 
-_PAUSE: Final = 0.5
-Pause = Callable[[], None]
 State = Literal["done", "noted", "made", "waits", "in_use"]
 """done; noted: the party does it once it runs; of a signing key: made and not introduced, introduced and not in force
 or not in use yet, in use while the former one is kept."""
@@ -112,7 +111,7 @@ def data(settings: PartySettings, *, as_json: bool) -> None:
 # ---- noted, and done by the party's own process
 
 
-def sealing(settings: PartySettings, *, as_json: bool, pause: Pause | None = None) -> None:
+def sealing(settings: PartySettings, *, as_json: bool, pause: Pause = steps.pause) -> None:
     """A new sealing key now. The former is accepted for its time, then destroyed, by the party itself."""
     with _refusals(), _store(settings) as store:
         _note(store, "sealing")
@@ -131,7 +130,7 @@ def sealing(settings: PartySettings, *, as_json: bool, pause: Pause | None = Non
     )  # fmt: skip
 
 
-def pepper(settings: PartySettings, *, as_json: bool, pause: Pause | None = None) -> None:
+def pepper(settings: PartySettings, *, as_json: bool, pause: Pause = steps.pause) -> None:
     """The next pepper, behind which every country's rows come anew; the old one is destroyed once none lacks it."""
     if settings.party != MATCHER:
         raise InputInvalid(f"{settings.home} is not the matcher's home: nobody else has a pepper.")
@@ -219,7 +218,7 @@ def _next_pepper(store: Database) -> bool:
 
 
 def _watch(
-    settings: PartySettings, store: Database, purpose: rotations.Noted, bar: Bar, pause: Pause | None
+    settings: PartySettings, store: Database, purpose: rotations.Noted, bar: Bar, pause: Pause
 ) -> bool:
     """Until the party has done what is noted. Returns whether it has; False: it does not run."""
     while True:
@@ -233,11 +232,7 @@ def _watch(
             return True
         if not is_claimed(settings.home):
             return False
-        (pause or _sleep)()
-
-
-def _sleep() -> None:
-    time.sleep(_PAUSE)
+        pause()
 
 
 def _now() -> datetime:

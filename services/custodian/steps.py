@@ -17,6 +17,7 @@ from services.country.client import NodeClient
 from services.runtime.errors import InputInvalid, SettingsInvalid
 
 _PAUSE: Final = 0.5
+Pause = Callable[[], None]
 Row = Mapping[str, Any]
 
 
@@ -38,6 +39,11 @@ class Job:
     sentence: Callable[[Row], str]
 
 
+def pause() -> None:
+    """Between two looks of a command that shows how far something is."""
+    time.sleep(_PAUSE)
+
+
 def address_of(home: Path | None, url: str | None) -> str:
     """Where the holder answers. Raises SettingsInvalid, InputInvalid."""
     if home is None:
@@ -57,15 +63,12 @@ def run(
     form: Mapping[str, Any],
     *,
     as_json: bool,
-    pause: Callable[[], None] | None = None,
+    pause: Pause = pause,
 ) -> bool:
-    """Ask, and wait for the end. Returns whether all came to a good one.
-
-    pause   between two looks; None: half a second
-    """
+    """Ask, and wait for the end. Returns whether all came to a good one."""
     client = NodeClient.from_file(address, token_file, called="key holder", option="--url")
     asked = {row["pair"]: row["target"] for row in client.post(job.path, form)}
-    rows = _watch(client, job, asked, pause or (lambda: time.sleep(_PAUSE)))
+    rows = _watch(client, job, asked, pause)
     if as_json:
         print(json.dumps({job.called: rows}))  # noqa: T201  the command's answer
     else:
@@ -74,7 +77,7 @@ def run(
     return all(row["state"] == "rest" for row in rows)
 
 
-def _watch(client: NodeClient, job: Job, asked: Mapping[str, int], pause: Callable[[], None]) -> list[dict[str, Any]]:
+def _watch(client: NodeClient, job: Job, asked: Mapping[str, int], pause: Pause) -> list[dict[str, Any]]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[what]}")
     with Progress(*columns, console=Console(stderr=True)) as bar:
         tasks: dict[str, TaskID] = {}

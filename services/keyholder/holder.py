@@ -25,7 +25,7 @@ from events.post import Post, PostStatus
 from events.stream import Stream
 from keys import dleq, group, quota, shares, sign
 from keys.ring import KeyRing
-from services.keyholder import alarms, allowances, book, endings, requests
+from services.keyholder import alarms, allowances, book, endings, plans, requests
 from services.keyholder.allowances import Allowances
 from services.keyholder.book import Request
 from services.keyholder.endings import Endings
@@ -95,7 +95,7 @@ class KeyHolder:
 
     def create(self) -> None:
         """Make the tables, which needs no broker: from then on its state can be read."""
-        self.database.create((*book.TABLES, *allowances.TABLES, *alarms.TABLES, *endings.TABLES))
+        self.database.create((*book.TABLES, *plans.TABLES, *allowances.TABLES, *alarms.TABLES, *endings.TABLES))
         self._post.create()
 
     def open(self) -> None:

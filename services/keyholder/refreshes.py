@@ -33,7 +33,7 @@ from keys import refresh
 from keys.errors import KeysError
 from keys.refresh import Part, Place
 from keys.ring import KeyRing, KeyVersion
-from services.keyholder import book
+from services.keyholder import plans
 from services.keyholder.shares import Shares, generations_in, key_id
 
 log = structlog.get_logger()
@@ -165,7 +165,7 @@ class Refreshes:
     def hear(self, tx: Transaction, country: str, said: GenerationClosed) -> None:
         """A country has no batch open under older generations."""
         if said.pair in self._shares.pairs and country in countries_of(said.pair):
-            book.close(tx, country, said.pair, said.epoch, said.generation)
+            plans.close(tx, country, said.pair, said.epoch, said.generation)
 
     # ---- steps
 
@@ -221,7 +221,7 @@ class Refreshes:
         epoch = standing.epoch
         part = self._kept_part(pair, epoch, generation) or self._new_part(pair, epoch, generation)
         with self._db.transaction() as tx:
-            reason = book.refresh_reason(tx, pair, epoch, generation) or "joined"
+            reason = plans.refresh_reason(tx, pair, epoch, generation) or "joined"
             offered = RefreshOffered.model_validate({
                 **self._place(standing, generation), "base": active, "public": part.public.hex(),
                 "seal_to": part.seal_to.hex(), "reason": reason,
@@ -254,7 +254,7 @@ class Refreshes:
         """The former generation stays in force. A custodian may begin anew when it is settled with the other side."""
         generation = standing.wanted if standing.newest is None or standing.fault else standing.newest
         with self._db.transaction() as tx:
-            book.fail_refresh(tx, standing.pair, standing.epoch, generation or 0, reason)
+            plans.fail_refresh(tx, standing.pair, standing.epoch, generation or 0, reason)
         log.error("refresh.failed", pair=standing.pair, generation=generation)
 
     # ---- what is over
@@ -281,11 +281,11 @@ class Refreshes:
             return False
         pair, epoch = standing.pair, standing.epoch
         with self._db.reading() as tx:
-            since = book.active_since(tx, pair, epoch, active)
-            is_closed = book.closed_by(tx, pair, epoch, active) >= set(countries_of(pair))
+            since = plans.active_since(tx, pair, epoch, active)
+            is_closed = plans.closed_by(tx, pair, epoch, active) >= set(countries_of(pair))
         if since is None:
             with self._db.transaction() as tx:
-                book.note_active(tx, pair, epoch, active, self._clock.now())
+                plans.note_active(tx, pair, epoch, active, self._clock.now())
             return True
         if not is_closed and self._clock.now() < since + timedelta(days=self._charter.refresh_overlap_days):
             return False
@@ -306,7 +306,7 @@ class Refreshes:
         newest = max((g for g in offered if active is None or g > active), default=None)
         of_newest = offered.get(newest, {}) if newest is not None else {}
         # What is asked for here, and was offered by the other in the meantime, is the same one.
-        wanted = book.wanted_refresh(tx, pair, epoch, above=max([active or 0, *offered]))
+        wanted = plans.wanted_refresh(tx, pair, epoch, above=max([active or 0, *offered]))
         part = self._parts(pair, epoch).get(newest) if newest is not None else None
 
         def introduced(holder: str) -> bool:
@@ -323,7 +323,7 @@ class Refreshes:
             theirs=of_newest.get(other),
             is_introduced=introduced(self._me),
             is_answered=introduced(other),
-            failed=book.failed_refresh(tx, pair, epoch, newest) if newest is not None else "",
+            failed=plans.failed_refresh(tx, pair, epoch, newest) if newest is not None else "",
             spent=part is not None and part.state == "destroyed",
         )
 
@@ -346,7 +346,7 @@ class Refreshes:
                 "no_more_generations", f"The key of {pair} was refreshed {generations.MOST - 1} times in this epoch, "
                 "which is all there can be: begin a new epoch."
             )  # fmt: skip
-        book.want_refresh(tx, pair, epoch, generation, reason, staff, self._clock.now())
+        plans.want_refresh(tx, pair, epoch, generation, reason, staff, self._clock.now())
         return True
 
     def _progress(self, tx: Transaction, pair: str) -> Progress:

@@ -29,7 +29,7 @@ from events.model import countries_of
 from events.post import Post
 from keys import epochs
 from keys.ring import KeyRing
-from services.keyholder import book
+from services.keyholder import book, plans
 from services.keyholder.shares import Shares, place_of
 
 log = structlog.get_logger()
@@ -151,7 +151,7 @@ class Renewals:
     def _step(self, pair: str) -> bool:
         with self._db.reading() as tx:
             standing = self._standing(tx, pair)
-            reason = book.renewal_reason(tx, pair, standing.introduces or 0) or "joined"
+            reason = plans.renewal_reason(tx, pair, standing.introduces or 0) or "joined"
         if standing.introduces is not None:
             self._shares.begin(pair, standing.introduces, reason)
             log.info("renewal.introduced", pair=pair, epoch=standing.introduces, reason=reason)
@@ -197,11 +197,11 @@ class Renewals:
         if not former:
             return False
         with self._db.reading() as tx:
-            since = book.active_since(tx, pair, active, 0)
+            since = plans.active_since(tx, pair, active, 0)
             over = [epoch for epoch in former if self._is_over(tx, pair, epoch)]
         if since is None:
             with self._db.transaction() as tx:
-                book.note_active(tx, pair, active, 0, self._clock.now())
+                plans.note_active(tx, pair, active, 0, self._clock.now())
             return True
         for epoch in over:
             self._shares.destroy_epoch(pair, epoch)
@@ -212,7 +212,7 @@ class Renewals:
 
     def _is_over(self, tx: Transaction, pair: str, epoch: int) -> bool:
         overlap = timedelta(days=self._charter.refresh_overlap_days)
-        closed, since = book.closed_epochs(tx, pair), book.later_since(tx, pair, epoch)
+        closed, since = plans.closed_epochs(tx, pair), plans.later_since(tx, pair, epoch)
         return epochs.is_over(
             countries_of(pair), closed, epoch, since=since, now=self._clock.now(), overlap=overlap
         )
@@ -227,7 +227,7 @@ class Renewals:
         newest = max(own[self._me], default=0)
         others = [max(own[holder], default=0) for holder in holders if holder != self._me]
         meant = {schema for epoch in known if epoch.number == newest + 1 for schema in epoch.schemas.values()}
-        wanted = book.wanted_renewal(tx, pair, above=newest)
+        wanted = plans.wanted_renewal(tx, pair, above=newest)
         return Standing(
             pair=pair,
             active=in_force.number if in_force else None,
@@ -257,7 +257,7 @@ class Renewals:
                 "no_more_epochs", f"The key of {pair} had {epochs.MOST} epochs, which is all there can be: agree on a "
                 "charter with a higher matching_epoch."
             )  # fmt: skip
-        book.want_renewal(tx, pair, number, reason, staff, self._clock.now())
+        plans.want_renewal(tx, pair, number, reason, staff, self._clock.now())
         return True
 
     def _progress(self, tx: Transaction, pair: str) -> Progress:

@@ -4,12 +4,11 @@ A party dies as something is made durable, before it is done or after it was don
 from its files. Afterwards nothing is left of the pair anywhere, everybody was told once, and nobody is accused.
 """
 
-from contextlib import ExitStack
 
 import pytest
 from ending import HOLDERS, PAIR, ask_end, left_at_matcher, said, shares_alive
-from mortal import Fuse, MortalJob, killed_at_each
-from regions import person, regions_in
+from mortal import Fuse, MortalJob, kill_table, killed_at_each
+from regions import person
 
 from keys.ring import KeyRing
 
@@ -49,29 +48,7 @@ class Job(MortalJob):
         }
 
 
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    with regions_in(tmp_path_factory.mktemp("end")) as make:
-        yield make("KH", "TH", batch_limit=5)
-
-
-@pytest.fixture
-def job(founded, tmp_path):
-    with ExitStack() as made:
-
-        def make(victim: str, at: int, *, done: bool) -> Job:
-            region = made.enter_context(founded.copied(tmp_path / f"{victim}{at}{done}"))
-            return Job(region, victim, Fuse(at, done=done)).run()
-
-        yield make
-
-
-@pytest.fixture(scope="module")
-def undisturbed(founded, tmp_path_factory):
-    region = founded.copied(tmp_path_factory.mktemp("undisturbed") / "region")
-    outcome = Job(region, "KH.holder", Fuse(10**9, done=False)).run().outcome()
-    region.close()
-    return outcome
+founded, job, undisturbed = kill_table(Job, "KH.holder", batch_limit=5)
 
 
 def test_undisturbed_nothing_is_left_of_an_agreement_and_all_were_told(undisturbed):

@@ -5,12 +5,11 @@ was done and nobody was told. It comes back from its files. Afterwards the new e
 in it alone, nothing is left of the old one, and the same people are found as if nobody had died, each once.
 """
 
-from contextlib import ExitStack
 
 import pytest
-from mortal import Fuse, MortalJob, MortalRing, killed_at_each
+from mortal import MortalJob, MortalRing, kill_table, killed_at_each
 from refreshing import HOLDERS, PAIR
-from regions import person, regions_in
+from regions import person
 
 from events.match import MatchTold
 from events.messages import EvaluationRefused
@@ -91,29 +90,7 @@ def told_twice(region, country):
     return len(said) - len(set(said))
 
 
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    with regions_in(tmp_path_factory.mktemp("renewal")) as make:
-        yield make("KH", "TH", batch_limit=10)
-
-
-@pytest.fixture
-def job(founded, tmp_path):
-    with ExitStack() as made:
-
-        def make(victim: str, at: int, *, done: bool) -> Job:
-            region = made.enter_context(founded.copied(tmp_path / f"{victim}{at}{done}"))
-            return Job(region, victim, Fuse(at, done=done)).run()
-
-        yield make
-
-
-@pytest.fixture(scope="module")
-def undisturbed(founded, tmp_path_factory):
-    region = founded.copied(tmp_path_factory.mktemp("undisturbed") / "region")
-    outcome = Job(region, "KH.holder", Fuse(10**9, done=False)).run().outcome()
-    region.close()
-    return outcome
+founded, job, undisturbed = kill_table(Job, "KH.holder", batch_limit=10)
 
 
 def test_undisturbed_a_renewal_under_traffic_comes_to_what_it_should(undisturbed):

@@ -1,12 +1,11 @@
 """Renewals under attack: a holder that renews for ever, late tokens, stolen shares, and what a replay must not say."""
 
-from contextlib import ExitStack
 
 import pytest
 from attackers import guesses, is_found
 from refreshing import HOLDERS, PAIR
-from regions import people, person, regions_in
-from renewing import epoch, refused, renew, rows, state
+from regions import people, person
+from renewing import epoch, pair_region, refused, renew, rows, state
 
 from events import directory
 from events.messages import EvaluationAsked, EvaluationRefused, MatchNotice, Submission
@@ -16,16 +15,7 @@ from services.auditor.streams import audit
 ROW = person("A")
 
 
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    with regions_in(tmp_path_factory.mktemp("renewals")) as make:
-        yield make("KH", "TH", batch_limit=10)
-
-
-@pytest.fixture
-def region(founded, tmp_path):
-    with ExitStack() as made:
-        yield made.enter_context(founded.copied(tmp_path / "region"))
+new_region, founded, region = pair_region(batch_limit=10)
 
 
 def asked(region, country, purpose="rotation"):

@@ -4,41 +4,17 @@ Whoever dies comes back from its files. Afterwards one new key is in use, the fo
 matches are known, each told once.
 """
 
-from contextlib import ExitStack
 
 import pytest
 from changes import BOTH, PEOPLE, Change
-from mortal import Fuse, killed_at_each
-from regions import regions_in
+from mortal import kill_table, killed_at_each
 
 
 class Renewal(Change):
     purpose = "sealing"
 
 
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    with regions_in(tmp_path_factory.mktemp("sealing")) as make:
-        yield make("KH", "TH", batch_limit=5)
-
-
-@pytest.fixture
-def job(founded, tmp_path):
-    with ExitStack() as made:
-
-        def make(victim: str, at: int, *, done: bool) -> Change:
-            region = made.enter_context(founded.copied(tmp_path / f"{victim}{at}{done}"))
-            return Renewal(region, victim, Fuse(at, done=done)).run()
-
-        yield make
-
-
-@pytest.fixture(scope="module")
-def undisturbed(founded, tmp_path_factory):
-    region = founded.copied(tmp_path_factory.mktemp("undisturbed") / "region")
-    outcome = Renewal(region, "matcher", Fuse(10**9, done=False)).run().outcome()
-    region.close()
-    return outcome
+founded, job, undisturbed = kill_table(Renewal, "matcher", batch_limit=5)
 
 
 def test_undisturbed_a_renewal_under_traffic_comes_to_what_it_should(undisturbed):

@@ -1,55 +1,24 @@
-"""A renewal seen from a country and the matcher: who is made anew, what stands where meanwhile, and what a backup undoes."""
+"""A renewal seen from a country: who is made anew, what stands where meanwhile, and what a backup undoes."""
 
 import shutil
-from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from ending import ask_end
 from refreshing import PAIR
-from regions import people, person, regions_in
-from renewing import epoch, refused, renew, rows, state
+from regions import people, person
+from renewing import COUNTRIES, epoch, matched, pair_region, refused, renew, rows, state, steps
 
 from events.messages import EpochClosed, EvaluationAsked, Submission
 from keys import epochs
-from keys.errors import TokenUnavailable
 from matching import recipes
 from matching.recipes import RECIPES
-from services.matcher.peppers import Peppers
 
-COUNTRIES = ("KH", "TH")
-
-
-@pytest.fixture(scope="module")
-def new_region(tmp_path_factory):
-    with regions_in(tmp_path_factory.mktemp("renewals")) as make:
-        yield make
-
-
-@pytest.fixture(scope="module")
-def founded(new_region):
-    return new_region(*COUNTRIES, batch_limit=10)
-
-
-@pytest.fixture
-def region(founded, tmp_path):
-    with ExitStack() as made:
-        yield made.enter_context(founded.copied(tmp_path / "region"))
+new_region, founded, region = pair_region(batch_limit=10)
 
 
 def asked(region, country, purpose):
     items = region.items(f"evaluate.{country}.TH")
     return [item for item in items if isinstance(item, EvaluationAsked) and item.purpose == purpose]
-
-
-def matched(region):
-    return [[row[0] for row in region.matches(cc) if row[3] == "document"] for cc in COUNTRIES]
-
-
-def steps(region, count):
-    for _ in range(count):
-        for party in list(region.parties.values()):
-            party.step()
 
 
 def test_all_that_is_out_is_made_anew_under_its_handle_with_its_grant(region):
@@ -112,76 +81,6 @@ def test_a_stream_that_begins_anew_in_the_middle_says_the_rows_of_both_epochs_an
     with region.databases["KH"].transaction() as tx:
         tx.execute("DELETE FROM renewed_epochs")  # as if there were more to be made anew
     assert said_anew() == [1, 1, 2, 2]
-
-
-def test_a_row_made_anew_with_a_tell_loosens_no_hold_that_stands(region):
-    region.publish("KH", *people(1))
-    region.tick(2)
-    (sent,) = [item for item in region.items("linkage.KH") if isinstance(item, Submission)]
-    region.nodes["KH"].desk.set_grant(region.act("KH", "focal"), region.case_id("KH", "R0"), "TH", "hold", "doubt")
-    region.tick(2)
-    region.kill("KH")
-    renew(region)
-    region.settle()
-    intake, (before,) = region.matcher._intake, {e.header.epoch for e in region.envelopes("linkage.KH")}
-    with region.databases["matcher"].transaction() as tx:
-        intake.submit(tx, "KH", before, sent.model_copy(update={"epoch": 2}))
-        assert region.matcher._index.grant_of(tx, sent.handle)[0] == "hold"
-    assert rows(region) == {("KH", 1): 1, ("KH", 2): 1}
-
-
-def test_a_replay_that_comes_after_the_former_rows_are_gone_is_no_news_either(region, monkeypatch):
-    region.publish("KH", *people(1))
-    region.tick(2)
-    (sent,) = [item for item in region.items("linkage.KH") if isinstance(item, Submission)]
-    intake, (before,) = region.matcher._intake, {e.header.epoch for e in region.envelopes("linkage.KH")}
-    reopened = []
-    monkeypatch.setattr("services.matcher.intake.found.renewed", lambda _, handle: reopened.append(handle))
-    with region.databases["matcher"].transaction() as tx:
-        region.matcher._index.retire(tx, PAIR, 1)
-        intake.submit(tx, "KH", before, sent.model_copy(update={"epoch": 2}))
-    assert reopened == []
-
-
-def test_a_row_of_any_epoch_to_come_waits_and_is_not_lost(region):
-    region.publish("KH", *people(1))
-    region.tick(2)
-    (sent,) = [item for item in region.items("linkage.KH") if isinstance(item, Submission)]
-    with region.databases["matcher"].reading() as tx:
-        for number in (2, 3, epochs.MOST):
-            assert region.matcher._epochs.refusal(tx, sent.model_copy(update={"epoch": number})) is None
-        beyond = sent.model_copy(update={"epoch": epochs.MOST + 1})
-        assert region.matcher._epochs.refusal(tx, beyond) == "unknown_epoch"
-
-
-def test_a_pepper_that_is_not_to_be_had_at_first_is_tried_for_again(region, monkeypatch):
-    region.publish("KH", *people(2))
-    region.tick(2)
-    region.kill("matcher")
-    renew(region)
-    region.tick(2)
-    region.start("matcher")
-    with monkeypatch.context() as patch:
-        patch.setattr(Peppers, "begin", lambda *_: (_ for _ in ()).throw(TokenUnavailable("The token is away.")))
-        with pytest.raises(TokenUnavailable):
-            steps(region, 5)
-    region.tick(3)
-    assert rows(region) == {("KH", 2): 2}
-
-
-def test_rows_made_anew_wait_for_no_day_and_the_former_ones_stand_until_they_are_taken(new_region):
-    region = new_region(*COUNTRIES, batch_limit=10, intake_per_day=10)
-    region.publish("KH", *people(2))
-    region.tick(2)
-    region.publish("KH", person("W"))
-    region.tick(2)
-    region.kill("matcher")
-    renew(region)
-    region.tick(3)
-    region.start("matcher")
-    region.tick(4)
-    stand = rows(region)
-    assert (stand[("KH", 2)], ("KH", 1) in stand) == (2, False)
 
 
 def test_only_when_both_countries_have_replayed_the_former_rows_go(region):
@@ -284,20 +183,6 @@ def test_an_epoch_that_is_used_up_is_renewed_whatever_its_age(region, monkeypatc
     assert state(region, "KH") == "prepared"
 
 
-def test_when_the_agreement_ends_nothing_of_any_epoch_is_left_at_the_matcher(region):
-    region.publish("KH", *people(2))
-    region.tick(2)
-    region.kill("TH")
-    renew(region)
-    region.tick(2)
-    assert rows(region) == {("KH", 1): 2, ("KH", 2): 2}
-    ask_end(region, "KH")
-    region.tick(2)
-    assert rows(region) == {}
-    assert [v.state for v in region.ring("matcher").versions("pepper")] == ["destroyed", "destroyed"]
-    assert [v.state for v in region.ring("KH.holder").versions("share")] == ["destroyed", "destroyed"]
-
-
 # ---- backups put back
 
 
@@ -335,6 +220,18 @@ def test_a_party_put_back_to_before_the_renewal_comes_to_the_same(region, party,
     assert [set(row) for row in matched(region)] == [{"R0", "R1", "R2"}] * 2
 
 
+# ---- schema versions
+
+
+def under_schema(region, version):
+    """Everybody starts again under a charter with this schema version."""
+    region.charter = region.charter.model_copy(update={"schema_version": version})
+    for party in list(region.parties):
+        region.kill(party)
+    for party in region.charter.parties:
+        region.start(party.id)
+
+
 def test_a_matcher_put_back_to_the_middle_of_a_renewal_hears_both_epochs_again(region):
     region.publish("KH", *people(2))
     region.publish("TH", *people(2))
@@ -351,18 +248,6 @@ def test_a_matcher_put_back_to_the_middle_of_a_renewal_hears_both_epochs_again(r
     region.start("TH")
     region.tick(4)
     assert rows(region) == {("KH", 2): 3, ("TH", 2): 2}
-
-
-# ---- schema versions
-
-
-def under_schema(region, version):
-    """Everybody starts again under a charter with this schema version."""
-    region.charter = region.charter.model_copy(update={"schema_version": version})
-    for party in list(region.parties):
-        region.kill(party)
-    for party in region.charter.parties:
-        region.start(party.id)
 
 
 def test_a_region_goes_from_one_schema_version_to_the_next_by_a_renewal(region, monkeypatch):

@@ -5,20 +5,9 @@ import json
 import sys
 
 import pytest
+from custodians import HOLDER, at_holder, command
 from ending import PAIR, shares_alive
 from regions import regions_in
-from starlette.testclient import TestClient
-from structlog.testing import capture_logs
-
-from services import cli
-from services.country import client
-from services.custodian import ending
-from services.keyholder import main
-from services.keyholder.settings import KeyHolderSettings
-from services.runtime.logs import silent
-from services.runtime.loop import Pump
-
-HOLDER = "KH.holder"
 
 
 @pytest.fixture
@@ -29,30 +18,12 @@ def region(tmp_path):
 
 @pytest.fixture
 def samaki(region, monkeypatch, capsys):
-    """Run `samaki keys end` as `staff`; at each pause of it a tick passes. Returns exit code and outputs."""
-    holder, home = region.holders["KH"], region.region.home(HOLDER)
-    settings = KeyHolderSettings(home=home, charter=region.region.charter_file)
-    (home / "port").write_text("8001")
-
-    def connect(*, base_url, headers, timeout, trust_env):
-        app = main.create(holder, settings, silent(), Pump(holder.step, silent()))
-        return TestClient(app, base_url="http://127.0.0.1", headers=headers)
-
-    monkeypatch.setattr(client.httpx, "Client", connect)
-    monkeypatch.setattr(ending.time, "sleep", lambda _seconds: region.tick())
-
-    def run(*arguments, staff="custodian"):
-        words = ("--home", home, "--pair", PAIR, "--reason", "law", *arguments)
-        token = region.region.token_file(HOLDER, staff)
-        monkeypatch.setattr(sys, "argv", ["samaki", "keys", "end", *map(str, words), "--token-file", str(token)])
-        capsys.readouterr()
-        with capture_logs(), pytest.raises(SystemExit) as ended:  # the region steps in the command's own process
-            cli.main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    """Run `samaki keys end` as `staff`; at each pause of it a tick passes."""
+    at_holder(region, monkeypatch, pause=region.tick)
+    home = region.region.home(HOLDER)
+    return command(
+        region, monkeypatch, capsys, "keys", "end", "--home", str(home), "--pair", PAIR, "--reason", "law"
+    )
 
 
 def test_the_second_custodian_sees_it_done(region, samaki):

@@ -1,25 +1,16 @@
 """`samaki keys refresh`: asks the own key holder, shows each step, and ends when the former share is gone."""
 
 import json
-import sys
 
 import httpx
 import pytest
+from custodians import HOLDER, at_holder, command, patient
 from regions import regions_in
-from starlette.testclient import TestClient
-from structlog.testing import capture_logs
 
 from keys import refresh as part
-from services import cli
 from services.country import client
-from services.custodian import steps
-from services.keyholder import main
-from services.keyholder.settings import KeyHolderSettings
-from services.runtime.logs import silent
-from services.runtime.loop import Pump
 
 CLIENT = httpx.Client
-HOLDER = "KH.holder"
 
 
 @pytest.fixture(scope="module")
@@ -36,36 +27,9 @@ def region(founded, tmp_path):
 
 @pytest.fixture
 def samaki(region, monkeypatch, capsys):
-    """Run the command as `staff`; at each pause of it a tick passes, up to `ticks`. Returns exit code and outputs."""
-    holder, home = region.holders["KH"], region.region.home(HOLDER)
-    settings = KeyHolderSettings(home=home, charter=region.region.charter_file)
-    (home / "port").write_text("8001")
-    paused = []
-
-    def connect(*, base_url, headers, timeout, trust_env):
-        assert (base_url, trust_env) == ("http://127.0.0.1:8001", False)
-        app = main.create(holder, settings, silent(), Pump(holder.step, silent()))
-        return TestClient(app, base_url="http://127.0.0.1", headers=headers)
-
-    def pause(_seconds):
-        assert len(paused) < 10
-        paused.append(1)
-        region.tick()
-
-    monkeypatch.setattr(client.httpx, "Client", connect)
-    monkeypatch.setattr(steps.time, "sleep", pause)
-
-    def run(*arguments, staff="custodian"):
-        token = region.region.token_file(HOLDER, staff)
-        monkeypatch.setattr(sys, "argv", ["samaki", "keys", "refresh", *map(str, arguments), "--token-file", str(token)])
-        capsys.readouterr()
-        with capture_logs(), pytest.raises(SystemExit) as ended:  # the region steps in the command's own process
-            cli.main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    """Run the command as `staff`; at each pause of it a tick passes."""
+    at_holder(region, monkeypatch, pause=patient(region))
+    return command(region, monkeypatch, capsys, "keys", "refresh")
 
 
 def test_one_pair_is_refreshed_and_the_command_ends_when_the_former_share_is_gone(region, samaki):

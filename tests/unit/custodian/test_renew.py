@@ -1,23 +1,12 @@
 """`samaki keys renew`: asks the own key holder, shows each step, and ends when the former shares are gone."""
 
 import json
-import sys
 from contextlib import ExitStack
 
 import pytest
+from custodians import HOLDER, at_holder, command, patient
 from regions import people, regions_in
-from starlette.testclient import TestClient
-from structlog.testing import capture_logs
 
-from services import cli
-from services.country import client
-from services.custodian import steps
-from services.keyholder import main
-from services.keyholder.settings import KeyHolderSettings
-from services.runtime.logs import silent
-from services.runtime.loop import Pump
-
-HOLDER = "KH.holder"
 URL = ("--url", "http://127.0.0.1:8001")
 
 
@@ -39,33 +28,17 @@ def region(founded, tmp_path):
 @pytest.fixture
 def samaki(region, monkeypatch, capsys):
     """Run the command as `staff`; at each pause of it a tick passes, and other custodians do as they do."""
-    holder, home = region.holders["KH"], region.region.home(HOLDER)
-    settings = KeyHolderSettings(home=home, charter=region.region.charter_file)
-    (home / "port").write_text("8001")
-    paused = []
+    given, asking = command(region, monkeypatch, capsys, "keys", "renew"), []
 
-    def connect(*, base_url, headers, timeout, trust_env):
-        app = main.create(holder, settings, silent(), Pump(holder.step, silent()))
-        return TestClient(app, base_url="http://127.0.0.1", headers=headers)
+    def ask(number):
+        for country in asking if number == 2 else ():
+            region.holders[country].renewals.ask(None, "compromise", "custodian")
+
+    at_holder(region, monkeypatch, pause=patient(region, ask))
 
     def run(*arguments, staff="custodian", others=()):
-        def pause(_seconds):
-            assert len(paused) < 10
-            paused.append(1)
-            for country in others if len(paused) == 2 else ():
-                region.holders[country].renewals.ask(None, "compromise", "custodian")
-            region.tick()
-
-        monkeypatch.setattr(client.httpx, "Client", connect)
-        monkeypatch.setattr(steps.time, "sleep", pause)
-        token = region.region.token_file(HOLDER, staff)
-        monkeypatch.setattr(sys, "argv", ["samaki", "keys", "renew", *map(str, arguments), "--token-file", str(token)])
-        capsys.readouterr()
-        with capture_logs(), pytest.raises(SystemExit) as ended:  # the region steps in the command's own process
-            cli.main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
+        asking[:] = others
+        return given(*arguments, staff=staff)
 
     return run
 
