@@ -23,6 +23,19 @@ def use(name):
         pytest.skip(str(missing))
 
 
+def each(scope="function"):
+    """A fixture that runs every test of its module on each backend in turn; its value is the backend's name."""
+
+    @pytest.fixture(params=NAMES, scope=scope, autouse=True)
+    def backend(request):
+        before = group._backend
+        use(request.param)
+        yield request.param
+        group._backend = before
+
+    return backend
+
+
 def must_have(name):
     return os.environ.get("CI") == "true" and (name != "native" or _has_rust())
 

@@ -210,10 +210,10 @@ class Evaluations:
         if self._charter.cover:
             return 0
         with self._db.reading() as tx:
-            pairs = self._pairs(tx)
+            closed = {pair: self._closed(tx, pair) for pair in self._pairs(tx)}
         return sum(
-            self._send(pair, holder) + self._send_closed(pair, holder)
-            for pair in pairs
+            self._send(pair, holder) + self._send_closed(holder, closed[pair])
+            for pair in closed
             for holder in self._charter.holders_of(pair)
         )
 
@@ -229,10 +229,9 @@ class Evaluations:
             return 1
         return 0
 
-    def _send_closed(self, pair: str, holder: str) -> int:
+    def _send_closed(self, holder: str, closed: GenerationClosed) -> int:
         """Tell a holder, once, that no batch is open any more under a former epoch or generation."""
         with self._db.reading() as tx:
-            closed = self._closed(tx, pair)
             if (closed.epoch, closed.generation) == (1, 0) or batches.is_told_closed(tx, holder, closed):
                 return 0
         with suppress(NotYet), self._db.transaction() as tx:

@@ -33,10 +33,7 @@ EVALUATIONS = [(suite, vector) for suite in SUITES for vector in suite["vectors"
 BATCHES = vectors("batch_proof")["batches"]
 
 
-@pytest.fixture(params=backends.NAMES, autouse=True)
-def backend(request, monkeypatch):
-    monkeypatch.setattr(group, "_backend", None)
-    backends.use(request.param)
+backend = backends.each()
 
 
 @pytest.fixture

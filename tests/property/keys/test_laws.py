@@ -21,12 +21,7 @@ weights = st.binary(min_size=16, max_size=16).filter(any)
 some = settings(max_examples=25, deadline=None)
 
 
-@pytest.fixture(params=backends.NAMES, scope="module", autouse=True)
-def backend(request):
-    before = group._backend
-    backends.use(request.param)
-    yield
-    group._backend = before
+backend = backends.each("module")
 
 
 def scalar(value):

@@ -16,12 +16,7 @@ some = settings(max_examples=25, deadline=None)
 inputs = st.lists(st.binary(max_size=40), min_size=1, max_size=5)
 
 
-@pytest.fixture(params=backends.NAMES, scope="module", autouse=True)
-def backend(request):
-    before = group._backend
-    backends.use(request.param)
-    yield
-    group._backend = before
+backend = backends.each("module")
 
 
 def introduced(holder):

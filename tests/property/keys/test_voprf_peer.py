@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from voprf import ristretto
 
-from keys import group, oprf
+from keys import oprf
 from keys.errors import InvalidProof
 
 some = settings(max_examples=25, deadline=None)
@@ -16,12 +16,7 @@ seeds = st.binary(max_size=8).map(lambda data: hashlib.sha256(data).digest())
 batches = st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=6)
 
 
-@pytest.fixture(params=backends.NAMES, scope="module", autouse=True)
-def backend(request):
-    before = group._backend
-    backends.use(request.param)
-    yield
-    group._backend = before
+backend = backends.each("module")
 
 
 @some

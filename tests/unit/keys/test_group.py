@@ -17,11 +17,7 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 DST = b"test"
 
 
-@pytest.fixture(params=backends.NAMES, autouse=True)
-def backend(request, monkeypatch):
-    monkeypatch.setattr(group, "_backend", None)
-    backends.use(request.param)
-    return request.param
+backend = backends.each()
 
 
 def scalar(value):
